@@ -1,0 +1,10 @@
+"""dexrouter: a cjdns mesh router in Python, wire-compatible with the C one."""
+
+from __future__ import annotations
+
+__all__ = ["PROTOCOL_VERSION", "__version__"]
+
+__version__ = "0.1.0"
+
+PROTOCOL_VERSION = 21
+"""Announced everywhere. Never 22: a beacon that says 22 makes a v22.0 neighbour answer with Noise (spec 01 §13)."""
