@@ -1,0 +1,123 @@
+"""The answers: one declaration per question. Everything else about a question is derived from it.
+
+The form field, the plain prompt, the check, the commented sample, the JSON Schema and the table in the
+documentation all come from the declarations in this file. A section or a key that is absent is left alone on
+the machine; `enable = false` removes what dexsetup put there and nothing else. Unknown keys are errors.
+
+TOML on disk (answers/load.py, answers/save.py); secrets are literal, "file:PATH" or "env:NAME".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dexsetup.secret import Secret
+
+__all__ = ["SCHEMA", "Answers", "Firewall", "Mail", "Node", "Peer", "Phone", "Section", "User", "question"]
+
+SCHEMA = 1
+
+
+def question(title: str, *, hint: str = "", default: Any = None, **constraints: Any) -> Any:
+    """Declare one question: its title (the sentence a person reads) and what a good answer looks like."""
+    return Field(default=default, title=title, description=hint, **constraints)
+
+
+class Section(BaseModel):
+    """A table of the answers file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Node(Section):
+    """The mesh node: its key, its port, who it finds by itself."""
+
+    key: str = question(
+        "Which key shall the node have?",
+        hint="keep: the present one, or a new one where there is none. new. import:/path/to/cjdroute.conf",
+        default="keep",
+        pattern=r"^(keep|new|import:/.+)$",
+    )
+    backend: Literal["embedded", "cjdns"] = question(
+        "Which router shall run?",
+        hint="embedded: dexsetup's own. cjdns: the distribution's C router.",
+        default="embedded",
+    )
+    udp_port: Annotated[int, Field(ge=1, le=65535)] | None = question(
+        "On which UDP port shall peers reach this node?",
+        hint="Left out: the present one, else a free random one.",
+    )
+    lan_peering: bool | None = question(
+        "Shall it find neighbours on the local network by itself?",
+        hint="Left out: as it is now, and yes for a new node.",
+    )
+    device: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,14}$")] | None = question(
+        "What shall the mesh interface be called?",
+        hint="Left out: the present name, and cjdns0 for a new node.",
+    )
+
+
+class Peer(Section):
+    """A node to connect to, or (state absent) to forget."""
+
+    public_key: str = question("Its public key", hint="54 characters, ends in .k", default=...)
+    address: str | None = question("Where it listens", hint="192.0.2.1:26041 or [2001:db8::1]:26041")
+    password: Secret | None = question("The password it gave out", hint='literal, "file:PATH" or "env:NAME"')
+    login: str | None = question("The login it gave out with the password")
+    name: str | None = question("What you call it")
+    state: Literal["present", "absent"] = question("Keep it or remove it", default="present")
+
+
+class Firewall(Section):
+    """What is let in."""
+
+    enable: bool = question("Shall the router's port be opened in the firewall?", default=True)
+    accept_risk: tuple[str, ...] = question("Risks you have read and accept, by name", default=())
+
+
+class Mail(Section):
+    """Mail between mesh addresses, by opensmtpd."""
+
+    enable: bool = question("Shall this machine send and receive mail over the mesh?", default=True)
+    relay: Literal["mesh", "any"] = question(
+        "Where may letters from here go?",
+        hint="mesh: only to mesh addresses. any: also to the ordinary Internet, by MX lookup.",
+        default="mesh",
+    )
+    on_conflict: Literal["stop", "ours", "theirs"] = question(
+        "If smtpd.conf was written or edited by somebody else?",
+        hint="stop and say so, take ours (theirs is kept beside it), or leave theirs",
+        default="stop",
+    )
+
+
+class Phone(Section):
+    """Calls between mesh addresses."""
+
+    enable: bool = question("Shall calls be set up for the users named below?", default=True)
+
+
+class User(Section):
+    """A person on this machine whose programs are set up."""
+
+    login: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = question("Login", default=...)
+    real_name: str | None = question(
+        "Name that letters and calls show", hint="Left out: the one in the account."
+    )
+    files: tuple[Literal["mailrc", "pinerc", "linphonerc"], ...] = question(
+        "Which programs", hint="mailrc: s-nail. pinerc: alpine. linphonerc: linphone.", default=("mailrc",)
+    )
+
+
+class Answers(Section):
+    """A whole answers file."""
+
+    schema_: Literal[1] = Field(default=..., alias="schema", title="Version of this format")
+    node: Node | None = None
+    peer: tuple[Peer, ...] = ()
+    firewall: Firewall | None = None
+    mail: Mail | None = None
+    phone: Phone | None = None
+    user: tuple[User, ...] = ()

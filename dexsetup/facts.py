@@ -1,0 +1,88 @@
+"""What was found on this machine, as data. Detected once, read-only, and serialisable without secrets.
+
+`dexsetup facts` prints it; a recorded machine is a test fixture (tests/data/facts/).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["Account", "Facts", "FileFact", "MailServer", "Program"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFact:
+    """A file as it was when the plan was made. A missing file has content None."""
+
+    content: bytes | None = field(repr=False)
+    mode: int = 0
+    owner: str = ""
+    group: str = ""
+    problem: str = ""
+    """Why it must not be touched (a symbolic link in a home, an odd owner), in one sentence; or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person's account."""
+
+    login: str
+    uid: int
+    gid: int
+    group: str
+    home: str
+    real_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """An installed program: where, and which version."""
+
+    path: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where this distribution keeps opensmtpd's things (spec 10 §1.1), and what else holds port 25."""
+
+    config: str
+    mailname: str
+    aliases: str
+    unit: str
+    package: str
+    installed: Program | None
+    port_25_holder: str = ""
+    """Name of the program that listens on TCP 25 now, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One machine."""
+
+    os_id: str
+    os_version: str
+    os_name: str
+    family: Literal["debian", "fedora", "other"]
+    hostname: str
+    is_root: bool
+    init: Literal["systemd", "direct"]
+    package_manager: Literal["apt", "dnf", "none"]
+    firewall: Literal["running", "stopped", "none"]
+    has_tun: bool
+    python: str
+    """Interpreter that a root service may run: owned by root, and not in a home."""
+    accounts: tuple[Account, ...]
+    mail_server: MailServer
+    programs: dict[str, Program]
+    """By name: s-nail, mailx, alpine, linphone, baresip, cjdroute ... Absent: not installed."""
+    running_router: Literal["none", "embedded", "cjdns"]
+    program_tree: str
+    """Directory with the files of dexsetup and its dependencies, ready to be copied to /opt/dexsetup."""
+    files: dict[str, FileFact] = field(default_factory=dict)
+    """The files that the steps asked to see (Step.reads)."""
+
+    def account(self, login: str) -> Account | None:
+        """Return the account of that login, if there is one."""
+        return next((account for account in self.accounts if account.login == login), None)

@@ -1,0 +1,196 @@
+"""The one door to the machine. Everything dexsetup sees or changes goes through a Host.
+
+RealHost is the machine; RootedHost(path) is a directory that stands for one (images, tests: no services);
+DryHost looks at another host and refuses to change it; FakeHost is in memory, for tests. What differs between
+distributions sits behind three small classes that a host carries, chosen from facts: the package manager
+(apt, dnf), the service manager (systemd, or direct where PID 1 is not systemd) and the firewall (firewalld,
+firewalld while it is stopped, none).
+
+Looking never changes anything. Each changing method is one mutation: the fault tests crash at every one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+__all__ = [
+    "Completed",
+    "FileInfo",
+    "FileKind",
+    "Firewall",
+    "FirewallState",
+    "Host",
+    "Network",
+    "PackageManager",
+    "ProgressSink",
+    "ServiceManager",
+    "UnitState",
+]
+
+ProgressSink = Callable[[str], None]
+"""Receives short lines for the person who waits ("unpacking opensmtpd")."""
+
+
+class FileKind(StrEnum):
+    FILE = "file"
+    DIRECTORY = "directory"
+    LINK = "link"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """What lstat tells, with names for the numbers where the machine has them."""
+
+    kind: FileKind
+    mode: int
+    """Permission bits only."""
+    owner: str
+    group: str
+    size: int
+    target: str = ""
+    """Where a link points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A finished command."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str = field(repr=False)
+    stderr: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """What the service manager says of one unit."""
+
+    exists: bool
+    enabled: bool
+    active: bool
+    detail: str = ""
+    """Its last words: a state word, an exit status, a line of its log."""
+
+
+class FirewallState(StrEnum):
+    RUNNING = "running"
+    STOPPED = "stopped"
+    """Installed, not running: settings go to its files and hold from its next start."""
+    NONE = "none"
+
+
+class PackageManager(Protocol):
+    name: str
+
+    def installed(self, names: Sequence[str]) -> frozenset[str]: ...
+    def install(self, names: Sequence[str], progress: ProgressSink) -> None:
+        """Install them. Waits for a locked database; never removes another package.
+
+        Raises MachineError: offline, name not to be had, or another package in the way, each its own sentence.
+        """
+        ...
+
+
+class ServiceManager(Protocol):
+    name: str
+    survives_reboot: bool
+
+    def state(self, unit: str) -> UnitState: ...
+    def reload_definitions(self) -> None: ...
+    def enable(self, unit: str) -> None: ...
+    def disable(self, unit: str) -> None: ...
+    def start(self, unit: str) -> None: ...
+    def stop(self, unit: str) -> None: ...
+    def restart(self, unit: str) -> None: ...
+
+
+class Firewall(Protocol):
+    name: str
+    state: FirewallState
+
+    def zone_of_uplink(self) -> str: ...
+    def is_open(self, zone: str, port: int, protocol: str) -> tuple[bool, bool]:
+        """Whether the port is let in, (now, permanently)."""
+        ...
+
+    def open_port(self, zone: str, port: int, protocol: str) -> None: ...
+    def close_port(self, zone: str, port: int, protocol: str) -> None: ...
+
+
+class Network(Protocol):
+    """Looks at the network, for verifications. Every call returns within its timeout."""
+
+    def address_is_bound(self, address: str) -> bool:
+        """Whether a socket can be bound to the address now."""
+        ...
+
+    def tcp_greeting(self, host: str, port: int, timeout: float) -> str:
+        """First line that the server sends; raises OSError (refused, timeout) as the kernel words it."""
+        ...
+
+    def peer_states(self) -> tuple[tuple[str, str], ...]:
+        """(link address, state word) of each peer of the running router, over its admin port; () without one."""
+        ...
+
+
+class Host(Protocol):
+    """See the module docstring. Paths are absolute paths of the machine, also for a RootedHost."""
+
+    packages: PackageManager
+    services: ServiceManager
+    firewall: Firewall
+    network: Network
+
+    # -- looking
+    def read(self, path: str, *, as_user: str | None = None) -> bytes | None:
+        """Return the file's bytes, None if there is none. Raises HostError for links in homes and the like."""
+        ...
+
+    def stat(self, path: str) -> FileInfo | None: ...
+    def list_directory(self, path: str) -> tuple[str, ...]: ...
+    def probe(self, argv: Sequence[str], *, timeout: float = 10.0) -> Completed:
+        """Run a command that only looks. Status 127 when the program is not there."""
+        ...
+
+    def now(self) -> float:
+        """Seconds of a clock that only goes forward."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+    # -- changing: each call is one mutation
+    def write(
+        self,
+        path: str,
+        content: bytes,
+        *,
+        mode: int,
+        owner: str,
+        group: str,
+        as_user: str | None = None,
+        validate: Sequence[str] = (),
+    ) -> None:
+        """Replace the file atomically: temporary file beside it, fsync, mode, owner and label, validate, rename."""
+        ...
+
+    def remove(self, path: str, *, as_user: str | None = None) -> None: ...
+    def make_directory(
+        self, path: str, *, mode: int, owner: str, group: str, as_user: str | None = None
+    ) -> None: ...
+    def remove_directory(self, path: str, *, as_user: str | None = None) -> None: ...
+    def make_link(self, path: str, target: str) -> None: ...
+    def copy_tree(self, source: str, path: str) -> None:
+        """Put a root-owned copy of source at path, replacing what was there by two renames."""
+        ...
+
+    def remove_tree(self, path: str) -> None: ...
+    def move_tree(self, path: str, to: str) -> None: ...
+    def add_system_user(self, name: str, *, home: str, comment: str) -> None: ...
+    def remove_system_user(self, name: str) -> None: ...
+    def run(self, argv: Sequence[str], *, timeout: float, progress: ProgressSink | None = None) -> Completed:
+        """Run a command that changes something."""
+        ...
