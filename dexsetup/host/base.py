@@ -12,6 +12,7 @@ Looking never changes anything. Each changing method is one mutation: the fault 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -28,10 +29,17 @@ __all__ = [
     "ProgressSink",
     "ServiceManager",
     "UnitState",
+    "temporary_name",
 ]
 
 ProgressSink = Callable[[str], None]
 """Receives short lines for the person who waits ("unpacking opensmtpd")."""
+
+
+def temporary_name(path: str) -> str:
+    """Return the name under which a new content of `path` is prepared: fixed, so that undo can clear it away."""
+    directory, _, name = path.rpartition("/")
+    return f"{directory}/.{name}.dexsetup-new"
 
 
 class FileKind(StrEnum):
@@ -86,6 +94,10 @@ class FirewallState(StrEnum):
 class PackageManager(Protocol):
     name: str
 
+    def is_pristine(self, path: str) -> bool:
+        """Whether the file belongs to an installed package and is as the package brought it."""
+        ...
+
     def installed(self, names: Sequence[str]) -> frozenset[str]: ...
     def install(self, names: Sequence[str], progress: ProgressSink) -> None:
         """Install them. Waits for a locked database; never removes another package.
@@ -98,6 +110,8 @@ class PackageManager(Protocol):
 class ServiceManager(Protocol):
     name: str
     survives_reboot: bool
+    is_live: bool
+    """False: units can be enabled, but nothing runs (a directory that stands for a machine)."""
 
     def state(self, unit: str) -> UnitState: ...
     def reload_definitions(self) -> None: ...
@@ -117,8 +131,12 @@ class Firewall(Protocol):
         """Whether the port is let in, (now, permanently)."""
         ...
 
-    def open_port(self, zone: str, port: int, protocol: str) -> None: ...
-    def close_port(self, zone: str, port: int, protocol: str) -> None: ...
+    def open_port(
+        self, zone: str, port: int, protocol: str, *, now: bool = True, permanently: bool = True
+    ) -> None: ...
+    def close_port(
+        self, zone: str, port: int, protocol: str, *, now: bool = True, permanently: bool = True
+    ) -> None: ...
 
 
 class Network(Protocol):
@@ -144,6 +162,8 @@ class Host(Protocol):
     services: ServiceManager
     firewall: Firewall
     network: Network
+    is_live: bool
+    """False for a directory that stands for a machine: nothing runs there, so nothing is waited for."""
 
     # -- looking
     def read(self, path: str, *, as_user: str | None = None) -> bytes | None:
@@ -156,13 +176,33 @@ class Host(Protocol):
         """Run a command that only looks. Status 127 when the program is not there."""
         ...
 
+    def check_content(self, content: bytes, argv: Sequence[str]) -> str:
+        """Return what the command `argv` ({}: path of the content) has against it; empty: nothing, or no such program."""
+        ...
+
+    def list_tree(self, path: str) -> tuple[tuple[str, str, int], ...]:
+        """(path below it, SHA-256, permission bits) of every file of a tree, sorted; bytecode caches left out."""
+        ...
+
     def now(self) -> float:
         """Seconds of a clock that only goes forward."""
         ...
 
+    def wall_clock(self) -> float:
+        """Seconds since 1970, for run names and journals; never for durations."""
+        ...
+
     def sleep(self, seconds: float) -> None: ...
 
+    def hold_lock(self, path: str, text: str) -> AbstractContextManager[None]:
+        """Hold the lock file for a while. Raises LockedError with the text of its holder."""
+        ...
+
     # -- changing: each call is one mutation
+    def append(self, path: str, content: bytes) -> None:
+        """Add to a file of root's alone (made with mode 0600) and fsync it: journals and logs."""
+        ...
+
     def write(
         self,
         path: str,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 __all__ = [
     "AddressBound",
@@ -69,6 +70,12 @@ class ManagedFile:
     """The diff shows keys and passwords as ***."""
     template: str = ""
     """Name and version of the template it came from, for the record of what we wrote."""
+    on_conflict: Literal["stop", "ours", "theirs"] = "stop"
+    """What a person decided for the case that it was edited by hand: ours keeps theirs beside it as
+    PATH.dexsetup-saved, theirs leaves the file as it is."""
+    foreign: Literal["take_over", "ask"] = "take_over"
+    """A file that is there and that we never wrote: kept for undo and replaced, or (ask) a conflict like an
+    edited one. A file that is as its package brought it is never a conflict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,8 @@ class Tree:
 
     path: str
     source: str
-    entries: tuple[TreeEntry, ...]
+    entries: tuple[TreeEntry, ...] = ()
+    """Empty: whatever the source holds when it is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +216,8 @@ class StepPlan:
     """Sentences for the person: what follows from this, what was left alone and why."""
     unavailable: str = ""
     """Why this machine cannot do it (one sentence), or empty."""
+    address: str | None = None
+    """The node's mesh address, from the step that knows it; the plan carries the first one named."""
 
 
 @dataclass(frozen=True, slots=True)
