@@ -1,0 +1,333 @@
+"""A whole node: peers, switch, sessions, pathfinder and the host's packets, composed (architecture: core/).
+
+The only room that knows all the others. Everything that happens is an argument, everything that follows is in
+`drain()`, in the order in which it must happen; the clock and the entropy are given. So the same node runs
+behind sockets, in the simulator and in tests.
+
+    receive(interface, source, datagrams, now)      from the links
+    from_tun(packets, now)                          from the host
+    poll(now), next_deadline()                      time
+    drain() -> [Transmit | ToTun | Beacon | PeerChanged]
+
+A packet's way in: peering opens it, the switch looks at its label; for another peer it is wrapped again, for
+ourselves it goes to the control handler or to its session, and by content type to the host or the pathfinder.
+Layers hand on and never reach back: an answer is a new packet.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from struct import Struct
+from typing import Final
+
+from dexrouter import PROTOCOL_VERSION
+from dexrouter.core.control import Answered, ControlHandler, ErrorReceived, PingKind, PingPurpose, PingTimeout
+from dexrouter.core.links import LinkAddress
+from dexrouter.core.metric import Metric
+from dexrouter.core.outputs import Output, ToTun
+from dexrouter.core.pathfinder.pathfinder import PathFound, Pathfinder, PathLost, SendMessage
+from dexrouter.core.peering import Peer, Peering
+from dexrouter.core.sessions import (
+    AuthenticationFailed,
+    Delivered,
+    Discovered,
+    Probe,
+    SearchWanted,
+    Sessions,
+)
+from dexrouter.core.switch import ROUTER, Switch
+from dexrouter.crypto.cryptoauth import CryptoError
+from dexrouter.crypto.keys import Address, Entropy, KeyPair
+from dexrouter.crypto.users import AuthorizedUsers
+from dexrouter.wire.control import (
+    CONTROL_WORD,
+    MIN_USEFUL_ERROR,
+    AuthenticationCause,
+    ErrorCode,
+    SwitchError,
+)
+from dexrouter.wire.encoding_scheme import V358, label_for
+from dexrouter.wire.ipv6 import rebuild
+from dexrouter.wire.labels import reverse64
+from dexrouter.wire.session_frame import ContentType
+from dexrouter.wire.switch_header import SwitchHeader
+
+__all__ = ["Node"]
+
+PING_TIMEOUT: Final = 2.048
+_MIN_ROUTER_FRAME: Final = 16
+_IPV6_HEADER: Final = 40
+_MESH_BYTE: Final = 0xFC
+_LAST_NEXT_HEADER: Final = 255
+_HEADER: Final = Struct(">QBBH")
+_CONTROL_PREFIX: Final = CONTROL_WORD.to_bytes(4, "big")
+_MIN_CAUSE: Final = MIN_USEFUL_ERROR - 8
+_MAX_ROUNDS: Final = 64
+"""Bound on what one entry may set off inside the node; reached only by a fault of ours."""
+
+
+class Node:
+    """One mesh node. Times are monotonic seconds; entropy is a callable that gives n random bytes."""
+
+    def __init__(self, *, own: KeyPair, entropy: Entropy, now: float) -> None:
+        self.own = own
+        self.users = AuthorizedUsers()
+        self.switch = Switch()
+        self.peering = Peering(own=own, users=self.users, switch=self.switch, entropy=entropy, now=now)
+        self.control = ControlHandler(own_key=own.public, entropy=entropy)
+        self.sessions = Sessions(own=own, entropy=entropy, now=now)
+        self.pathfinder = Pathfinder(own=own.public, own_scheme=V358, entropy=entropy, now=now)
+        self.drops: Counter[str] = Counter()
+        self.answers: list[Answered | PingTimeout] = []
+        """Answers to pings that somebody outside asked for (PingPurpose.ADMIN); the asker empties it."""
+
+    # -- what happens
+
+    def receive(self, interface: int, source: LinkAddress, datagrams: Sequence[bytes], now: float) -> None:
+        """Take datagrams (or Ethernet payloads) from one link address."""
+        receive = self.peering.receive
+        for datagram in datagrams:
+            received = receive(interface, source, datagram, now)
+            if received is not None:
+                self._forward(received[1], received[0].slot, now)
+        self._settle(now)
+
+    def receive_beacon(self, interface: int, source: LinkAddress, content: bytes, now: float) -> None:
+        """Take the 56-byte content of a beacon."""
+        self.peering.receive_beacon(interface, source, content, now)
+        self._settle(now)
+
+    def from_tun(self, packets: Sequence[bytes], now: float) -> None:
+        """Take IP packets that the host sends into the mesh (spec 04 §9.2)."""
+        own = self.own.address
+        for packet in packets:
+            if len(packet) < _IPV6_HEADER or packet[0] >> 4 != 6:
+                self.drops["tun.not_ipv6"] += 1
+                continue
+            if packet[24] != _MESH_BYTE:
+                self.drops["tun.not_mesh"] += 1
+                continue
+            if packet[8:24] != own:
+                self.drops["tun.foreign_source"] += 1
+                continue
+            destination = Address(bytes(packet[24:40]))
+            if destination == own:
+                self._to_tun(bytes(packet))
+                continue
+            frame = self.sessions.send(destination, packet[6], packet[40:], now)
+            if frame is not None:
+                self._forward(frame, ROUTER, now)
+        self._settle(now)
+
+    def poll(self, now: float) -> None:
+        """Do what is due. Early calls are harmless."""
+        self.peering.poll(now)
+        self.control.poll(now)
+        self.sessions.poll(now)
+        self.pathfinder.poll(now)
+        self._settle(now)
+
+    def next_deadline(self) -> float:
+        """When `poll` wants to be called next (it may be called any time)."""
+        deadline = self.peering.next_deadline()
+        for other in (
+            self.control.next_deadline(),
+            self.sessions.next_deadline(),
+            self.pathfinder.next_deadline(),
+        ):
+            if other is not None and other < deadline:
+                deadline = other
+        return deadline
+
+    def drain(self) -> list[Output]:
+        """Take everything that must be done now, in order."""
+        outputs = self.peering.outputs
+        self.peering.outputs = []
+        return outputs
+
+    def flush(self, now: float) -> None:
+        """Carry on what a change from outside (a peer added, beacons switched on) has set off."""
+        self._settle(now)
+
+    # -- pings for people
+
+    def switch_ping(self, path: int, now: float, *, timeout: float, data: bytes = b"", kind: PingKind = PingKind.PING) -> bool:
+        """Ping the node at `path` by a control frame; the answer appears in `answers`. False: too many now."""
+        sent = self._send_ping(path, PingPurpose.ADMIN, now, timeout=timeout, data=data, kind=kind)
+        self._settle(now)
+        return sent
+
+    # -- inside
+
+    def _forward(self, frame: bytes, source: int, now: float) -> None:
+        out = self.switch.forward(frame, source)
+        if out is None:
+            return
+        slot, moved = out
+        if slot == ROUTER:
+            self._to_router(moved, now)
+        else:
+            self.peering.send(self.peering.by_slot[slot], moved, now)
+
+    def _to_router(self, frame: bytes, now: float) -> None:
+        if len(frame) < _MIN_ROUTER_FRAME:
+            self.drops["router.short"] += 1
+            return
+        path = reverse64(int.from_bytes(frame[:8], "big"))
+        if frame[12:16] == _CONTROL_PREFIX:
+            self._receive_control(path, frame[16:], now)
+            return
+        delivered = self.sessions.receive(path, frame[12:], now)
+        if delivered is not None:
+            self._deliver(delivered, path, now)
+
+    def _deliver(self, delivered: Delivered, path: int, now: float) -> None:
+        session, content_type, content = delivered
+        if content_type <= _LAST_NEXT_HEADER:
+            self._to_tun(rebuild(session.address, self.own.address, content_type, content))
+        elif content_type == ContentType.CJDHT:
+            self.pathfinder.message(session.key, path, content, now)
+        else:
+            self.drops["router.content_type"] += 1
+
+    def _to_tun(self, packet: bytes) -> None:
+        outputs = self.peering.outputs
+        if outputs and type(outputs[-1]) is ToTun:
+            outputs[-1].packets.append(packet)
+        else:
+            outputs.append(ToTun([packet]))
+
+    def _receive_control(self, path: int, body: bytes, now: float) -> None:
+        route_server = self.control.route_server
+        label = label_for(route_server[2], path) if route_server else None
+        reply = self.control.receive(path, body, now, label_for_asker=label)
+        if reply is not None:
+            self._send_control(path, reply, now)
+
+    def _send_control(self, path: int, body: bytes, now: float, *, suppress_errors: bool = False) -> None:
+        header = _HEADER.pack(path, int(suppress_errors), 0x40, 0)
+        self._forward(header + _CONTROL_PREFIX + body, ROUTER, now)
+
+    def _send_ping(
+        self,
+        path: int,
+        purpose: PingPurpose,
+        now: float,
+        *,
+        timeout: float,
+        data: bytes = b"",
+        kind: PingKind = PingKind.PING,
+    ) -> bool:
+        body = self.control.ping(path, purpose, now, timeout=timeout, data=data, kind=kind)
+        if body is None:
+            return False
+        self._send_control(path, body, now)
+        return True
+
+    def _settle(self, now: float) -> None:
+        """Carry events between the layers until all of them are quiet."""
+        for _ in range(_MAX_ROUNDS):
+            if not self._settle_once(now):
+                return
+        self.drops["node.unsettled"] += 1
+
+    def _settle_once(self, now: float) -> bool:
+        busy = False
+        if self.peering.pings_due:
+            busy = True
+            due, self.peering.pings_due = self.peering.pings_due, []
+            for peer in due:
+                self._send_ping(peer.label, PingPurpose.LIVENESS, now, timeout=PING_TIMEOUT)
+        if self.peering.routable_changes:
+            busy = True
+            changes, self.peering.routable_changes = self.peering.routable_changes, []
+            for peer, is_routable in changes:
+                self._routable_changed(peer, is_routable, now)
+        if self.control.events:
+            busy = True
+            events, self.control.events = self.control.events, []
+            for event in events:
+                self._control_event(event, now)
+        if self.sessions.events or self.sessions.frames:
+            busy = True
+            self._settle_sessions(now)
+        for output in self.pathfinder.drain():
+            busy = True
+            match output:
+                case SendMessage():
+                    frame = self.sessions.send_message(
+                        output.key, output.version, output.path, output.content, now
+                    )
+                    if frame is not None:
+                        self._forward(frame, ROUTER, now)
+                case PathFound():
+                    self.sessions.path_found(output.key, output.version, output.path, output.metric, now)
+                case PathLost():
+                    self.sessions.path_lost(output.address, output.path, now)
+        return busy
+
+    def _settle_sessions(self, now: float) -> None:
+        frames, self.sessions.frames = self.sessions.frames, []
+        for frame in frames:
+            self._forward(frame, ROUTER, now)
+        events, self.sessions.events = self.sessions.events, []
+        for event in events:
+            match event:
+                case SearchWanted(address=address):
+                    self.pathfinder.search(address, now)
+                case Probe(session=session, path=path):
+                    self.pathfinder.probe(session.key, session.version or PROTOCOL_VERSION, path, now)
+                case Discovered(session=session, path=path):
+                    self.pathfinder.discovered_path(session.address, session.key, session.version, path, now)
+                case AuthenticationFailed():
+                    self._send_authentication_error(event, now)
+
+    def _send_authentication_error(self, failed: AuthenticationFailed, now: float) -> None:
+        header = SwitchHeader(
+            label=reverse64(failed.path),
+            congestion=0,
+            suppress_errors=False,
+            version=1,
+            label_shift=0,
+            traffic_class=0xFFFF,
+        )
+        cause = AuthenticationCause(header, failed.body[:16], failed.error, failed.state)
+        error = SwitchError(ErrorCode.AUTHENTICATION, cause.encode())
+        self._send_control(failed.path, error.encode(), now, suppress_errors=True)
+
+    def _routable_changed(self, peer: Peer, is_routable: bool, now: float) -> None:
+        if is_routable:
+            self.pathfinder.peer_up(peer.key, peer.version, peer.label, now)
+            self.sessions.path_found(peer.key, peer.version, peer.label, Metric.DHT_PEER, now)
+        else:
+            self.pathfinder.peer_gone(peer.label, now)
+            self.sessions.first_hop_lost(peer.label, now)
+
+    def _control_event(self, event: Answered | PingTimeout | ErrorReceived, now: float) -> None:
+        match event:
+            case Answered(purpose=PingPurpose.LIVENESS, asked_path=asked, path=path, version=version):
+                peer = self.peering.by_slot.get(V358.director(asked))
+                if peer is None or peer.label != path:
+                    self.drops["control.pong_elsewhere"] += 1
+                    return
+                self.peering.pong(peer, version, now)
+            case Answered(purpose=PingPurpose.ADMIN) | PingTimeout(purpose=PingPurpose.ADMIN):
+                self.answers.append(event)
+            case ErrorReceived(path=path, error=error):
+                self._error_received(path, error, now)
+            case _:
+                pass
+
+    def _error_received(self, path: int, error: SwitchError, now: float) -> None:
+        if len(error.cause) < _MIN_CAUSE:
+            self.drops["control.short_error"] += 1
+            return
+        if error.code == ErrorCode.AUTHENTICATION:
+            cause = AuthenticationCause.parse(error.cause)
+            if cause.error == CryptoError.NO_SESSION:
+                self.sessions.unknown_there(path, now)
+            return
+        failing = int.from_bytes(error.cause[:8], "big")
+        self.pathfinder.switch_error(path, failing, error.code, now)
+        self.sessions.path_failed(path, now)

@@ -1,0 +1,53 @@
+"""What a node wants done, in the order in which it must happen. The edge carries it out and decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dexrouter.core.links import LinkAddress
+from dexrouter.crypto.keys import PublicKey
+
+__all__ = ["Beacon", "Output", "PeerChanged", "ToTun", "Transmit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Send these datagrams to this link address, each as it stands."""
+
+    interface: int
+    address: LinkAddress
+    datagrams: list[bytes]
+    """At least one. A batch for one peer, so that the edge can hand it to the kernel in one call."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToTun:
+    """Write these IPv4 or IPv6 packets to the TUN device."""
+
+    packets: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Beacon:
+    """Announce this node on an interface: broadcast the 56-byte beacon content (spec 02 §4)."""
+
+    interface: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PeerChanged:
+    """A peer's state is another than before: one line for the log."""
+
+    interface: int
+    address: LinkAddress
+    key: PublicKey
+    name: str
+    before: str
+    """State word of spec 02 §6.2, or NEW."""
+    state: str
+    """State word, or FORGOTTEN."""
+    detail: str
+
+
+Output = Transmit | ToTun | Beacon | PeerChanged
