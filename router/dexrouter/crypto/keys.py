@@ -36,6 +36,7 @@ __all__ = [
     "format_node",
     "generate_key_pair",
     "is_mesh_address",
+    "is_node_key",
     "key_pair_from_private",
     "parse_address",
     "parse_node",
@@ -56,6 +57,9 @@ MESH_PREFIX: Final = 0xFC
 
 _KEY_TEXT_LENGTH: Final = 52
 _KEY_SUFFIX: Final = ".k"
+_LOW_ORDER_MESH_KEY: Final = b"\xee" + b"\xff" * 30 + b"\x7f"
+"""Of all low-order points, with which anybody "shares" the same secret, the one that hashes to fc00::/8."""
+
 _KEY_TRIES: Final = 65536
 """256 tries are needed on average; a source of entropy that fails so often does not give entropy."""
 
@@ -112,6 +116,11 @@ def is_mesh_address(address: bytes) -> bool:
     return len(address) == ADDRESS_SIZE and address[0] == MESH_PREFIX
 
 
+def is_node_key(key: bytes) -> bool:
+    """Whether a public key can be a node: its address is of the mesh, and a secret can be shared with it."""
+    return is_mesh_address(address_of(key)) and key != _LOW_ORDER_MESH_KEY
+
+
 def key_pair_from_private(private: bytes) -> KeyPair:
     """Complete a private key. Raises `KeyParseError` (INVALID) unless its address is of the mesh."""
     if len(private) != KEY_SIZE:
@@ -152,7 +161,7 @@ def parse_public_key(text: str) -> PublicKey:
         key = base32.decode(text[:_KEY_TEXT_LENGTH])
     except base32.Base32Error as error:
         raise KeyParseError(KeyErrorCode.DECODE_FAILED, str(error)) from error
-    if not is_mesh_address(address_of(key)):
+    if not is_node_key(key):
         raise KeyParseError(KeyErrorCode.INVALID, "the address of this public key is not in fc00::/8")
     return PublicKey(key)
 

@@ -401,23 +401,19 @@ def _parse_key_pong(body: bytes) -> KeyPong:
 
 
 def _parse_snode_query(body: bytes) -> GetSnodeQuery:
-    _after_magic(body, _Magic.GETSNODE_QUERY, _GETSNODE.size)
-    return GetSnodeQuery(*_GETSNODE.unpack_from(body)[1:], data=body[_GETSNODE.size :])
+    return GetSnodeQuery(*_snode_fields(body, _Magic.GETSNODE_QUERY))
 
 
 def _parse_snode_reply(body: bytes) -> GetSnodeReply:
-    _after_magic(body, _Magic.GETSNODE_REPLY, _GETSNODE.size)
-    return GetSnodeReply(*_GETSNODE.unpack_from(body)[1:], data=body[_GETSNODE.size :])
+    return GetSnodeReply(*_snode_fields(body, _Magic.GETSNODE_REPLY))
 
 
 def _parse_rpath_query(body: bytes) -> RPathQuery:
-    _after_magic(body, _Magic.GETSNODE_QUERY, _RPATH.size)
-    return RPathQuery(*_RPATH.unpack_from(body)[1:], data=body[_RPATH.size :])
+    return RPathQuery(*_rpath_fields(body, _Magic.GETSNODE_QUERY))
 
 
 def _parse_rpath_reply(body: bytes) -> RPathReply:
-    _after_magic(body, _Magic.GETSNODE_REPLY, _RPATH.size)
-    return RPathReply(*_RPATH.unpack_from(body)[1:], data=body[_RPATH.size :])
+    return RPathReply(*_rpath_fields(body, _Magic.GETSNODE_REPLY))
 
 
 def _parse_lladdr_query(body: bytes) -> LlAddrQuery:
@@ -455,6 +451,18 @@ def _after_magic(body: bytes, magic: _Magic, least: int, most: int | None = None
     if found != magic:
         raise WireError("the control frame's magic is wrong", _START.size)
     return version, body[_MAGIC_VERSION.size :]
+
+
+def _snode_fields(body: bytes, magic: _Magic) -> tuple[int, int, int, bytes, int, bytes]:
+    _after_magic(body, magic, _GETSNODE.size)
+    _, version, snode_version, kbps, key, path = _GETSNODE.unpack_from(body)
+    return version, snode_version, kbps, key, path, body[_GETSNODE.size :]
+
+
+def _rpath_fields(body: bytes, magic: _Magic) -> tuple[int, int, bytes]:
+    _after_magic(body, magic, _RPATH.size)
+    _, version, rpath = _RPATH.unpack_from(body)
+    return version, rpath, body[_RPATH.size :]
 
 
 def _snode_body(magic: _Magic, frame: GetSnodeQuery | GetSnodeReply) -> bytes:

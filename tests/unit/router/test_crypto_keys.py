@@ -20,6 +20,7 @@ from dexrouter.crypto.keys import (
     format_node,
     generate_key_pair,
     is_mesh_address,
+    is_node_key,
     key_pair_from_private,
     parse_address,
     parse_node,
@@ -104,6 +105,16 @@ def test_ports_above_1024_only() -> None:
     """A privileged port is drawn again."""
     draws = iter([b"\x00\x04", b"\x16\x00", b"\x01\x04"])
     assert generate_port(lambda _size: next(draws)) == 1025
+
+
+def test_the_one_low_order_key_that_looks_like_a_node() -> None:
+    """A point with which anybody shares a secret is refused although its address is of the mesh."""
+    point = b"\xee" + b"\xff" * 30 + b"\x7f"
+    assert is_mesh_address(address_of(point))
+    assert not is_node_key(point)
+    with pytest.raises(KeyParseError) as caught:
+        parse_public_key(public_key_text(point))
+    assert caught.value.code is KeyErrorCode.INVALID
 
 
 def test_private_keys_are_not_shown() -> None:
