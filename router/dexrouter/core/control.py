@@ -16,7 +16,8 @@ from enum import Enum, auto
 from typing import Final
 
 from dexrouter import PROTOCOL_VERSION
-from dexrouter.crypto.keys import Entropy, PublicKey
+from dexrouter.crypto.entropy import Entropy
+from dexrouter.crypto.keys import PublicKey
 from dexrouter.wire.control import (
     Control,
     GetSnodeQuery,
@@ -151,7 +152,9 @@ class ControlHandler:
         """Give up pings that were not answered in time."""
         self._expire(now)
 
-    def receive(self, path: int, body: bytes, now: float, *, label_for_asker: int | None = None) -> bytes | None:
+    def receive(
+        self, path: int, body: bytes, now: float, *, label_for_asker: int | None = None
+    ) -> bytes | None:
         """Take a control frame that came over `path` (already the way back); give the reply, if any.
 
         `label_for_asker` is our route server's path fitted for this asker; see node.py.
@@ -207,8 +210,13 @@ class ControlHandler:
     def _snode_query(self, data: bytes) -> GetSnodeQuery:
         key, version, path = self.route_server or (PublicKey(bytes(32)), 0, 0)
         return GetSnodeQuery(
-            version=PROTOCOL_VERSION, snode_version=version, kbps=0, snode_key=key, path_to_snode=path,
-            data=data )
+            version=PROTOCOL_VERSION,
+            snode_version=version,
+            kbps=0,
+            snode_key=key,
+            path_to_snode=path,
+            data=data,
+        )
 
     def _snode_reply(self, data: bytes, label_for_asker: int | None) -> bytes:
         key, version, _ = self.route_server or (PublicKey(bytes(32)), 0, 0)

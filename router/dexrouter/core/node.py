@@ -24,9 +24,9 @@ from typing import Final
 from dexrouter import PROTOCOL_VERSION
 from dexrouter.core.control import Answered, ControlHandler, ErrorReceived, PingKind, PingPurpose, PingTimeout
 from dexrouter.core.links import LinkAddress
-from dexrouter.core.metric import Metric
+from dexrouter.core.metric import DHT_PEER
 from dexrouter.core.outputs import Output, ToTun
-from dexrouter.core.pathfinder.pathfinder import PathFound, Pathfinder, PathLost, SendMessage
+from dexrouter.core.pathfinder.pathfinder import Pathfinder, PathFound, PathLost, SendMessage
 from dexrouter.core.peering import Peer, Peering
 from dexrouter.core.sessions import (
     AuthenticationFailed,
@@ -38,7 +38,8 @@ from dexrouter.core.sessions import (
 )
 from dexrouter.core.switch import ROUTER, Switch
 from dexrouter.crypto.cryptoauth import CryptoError
-from dexrouter.crypto.keys import Address, Entropy, KeyPair
+from dexrouter.crypto.entropy import Entropy
+from dexrouter.crypto.keys import Address, KeyPair
 from dexrouter.crypto.users import AuthorizedUsers
 from dexrouter.wire.control import (
     CONTROL_WORD,
@@ -152,8 +153,10 @@ class Node:
 
     # -- pings for people
 
-    def switch_ping(self, path: int, now: float, *, timeout: float, data: bytes = b"", kind: PingKind = PingKind.PING) -> bool:
-        """Ping the node at `path` by a control frame; the answer appears in `answers`. False: too many now."""
+    def switch_ping(
+        self, path: int, now: float, *, timeout: float, data: bytes = b"", kind: PingKind = PingKind.PING
+    ) -> bool:
+        """Ping the node at `path` by a control frame; the answer appears in `answers`. False: too many."""
         sent = self._send_ping(path, PingPurpose.ADMIN, now, timeout=timeout, data=data, kind=kind)
         self._settle(now)
         return sent
@@ -299,7 +302,7 @@ class Node:
     def _routable_changed(self, peer: Peer, is_routable: bool, now: float) -> None:
         if is_routable:
             self.pathfinder.peer_up(peer.key, peer.version, peer.label, now)
-            self.sessions.path_found(peer.key, peer.version, peer.label, Metric.DHT_PEER, now)
+            self.sessions.path_found(peer.key, peer.version, peer.label, DHT_PEER, now)
         else:
             self.pathfinder.peer_gone(peer.label, now)
             self.sessions.first_hop_lost(peer.label, now)

@@ -1,4 +1,4 @@
-"""What a node wants done, in the order in which it must happen. The edge carries it out and decides nothing."""
+"""What a node wants done, in the order in which it must happen. The edge does it and decides nothing."""
 
 from __future__ import annotations
 

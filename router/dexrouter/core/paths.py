@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dexrouter.core.metric import Metric
+from dexrouter.core.metric import DEAD_LINK, NO_INFORMATION, effective_metric
 from dexrouter.wire.labels import INVALID_LABEL
 
 __all__ = ["MAX_PATHS", "Path", "Paths"]
 
 MAX_PATHS: Final = 3
-_WORST: Final = 0xFFFF_FFFE
 
 
 class Path:
@@ -35,9 +34,9 @@ class Path:
 
     def effective(self, now: float) -> int:
         """Metric now: aged, and the worst while the path is in doubt."""
-        if self.probed is not None or self.metric >= _WORST:
-            return _WORST
-        return min(self.metric + int((now - self.validated) * 1000), _WORST)
+        if self.probed is not None:
+            return NO_INFORMATION
+        return effective_metric(self.metric, now - self.validated)
 
 
 class Paths:
@@ -57,7 +56,7 @@ class Paths:
     @property
     def best(self) -> Path | None:
         """The path in use, if there is one that is not dead."""
-        if self._paths and self._paths[0].metric != Metric.DEAD_LINK:
+        if self._paths and self._paths[0].metric != DEAD_LINK:
             return self._paths[0]
         return None
 
@@ -72,12 +71,12 @@ class Paths:
         for path in self._paths:
             if path.label != label:
                 continue
-            if metric == Metric.DEAD_LINK or metric < path.effective(now):
+            if metric == DEAD_LINK or metric < path.effective(now):
                 path.metric = metric
                 path.validated = now
                 self._rank(now)
             return False
-        if metric == Metric.DEAD_LINK:
+        if metric == DEAD_LINK:
             return False
         if len(self._paths) < MAX_PATHS:
             self._paths.append(Path(label, metric, now))
@@ -105,9 +104,7 @@ class Paths:
 
         A path whose probe was not answered within `again_after` seconds is probed again.
         """
-        due = tuple(
-            path for path in self._paths if path.probed is None or now - path.probed > again_after
-        )
+        due = tuple(path for path in self._paths if path.probed is None or now - path.probed > again_after)
         for path in due:
             path.probed = now
         self._rank(now)

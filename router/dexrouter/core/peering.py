@@ -40,7 +40,8 @@ from dexrouter.core.links import LinkAddress, LinkKind, format_link_address
 from dexrouter.core.outputs import Beacon, Output, PeerChanged, Transmit
 from dexrouter.core.switch import Switch, SwitchFullError
 from dexrouter.crypto.cryptoauth import CryptoError, Session, peek_handshake_key
-from dexrouter.crypto.keys import Address, Entropy, KeyPair, PublicKey, address_of, is_mesh_address
+from dexrouter.crypto.entropy import Entropy
+from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_mesh_address
 from dexrouter.crypto.users import AuthorizedUsers, Credentials
 from dexrouter.wire.beacon import Beacon as BeaconContent
 from dexrouter.wire.encoding_scheme import V358
@@ -212,7 +213,7 @@ class Peering:
         self._deadline = now
         self.beacon_password = entropy(20)
         """Valid while this process runs; whoever hears our beacon may connect with it (spec 02 §4.1)."""
-        users.add(password=self.beacon_password, login="Local Peers")
+        users.add(Credentials(self.beacon_password, b"Local Peers"))
         self.interfaces: list[Interface] = []
         self.by_slot: dict[int, Peer] = {}
         self._by_link: dict[tuple[int, LinkAddress], Peer] = {}
@@ -260,8 +261,17 @@ class Peering:
             self.forget(old, "replaced by a configured connection")
         session = self._new_session(key, now, require_auth=False, credentials=credentials)
         peer = self._add(
-            self.interfaces[interface], link_address, key, session, PeerState.INIT, now, is_incoming=False,
-            name=name ) self._ping(peer, now) return peer
+            self.interfaces[interface],
+            link_address,
+            key,
+            session,
+            PeerState.INIT,
+            now,
+            is_incoming=False,
+            name=name,
+        )
+        self._ping(peer, now)
+        return peer
 
     def forget(self, peer: Peer, why: str) -> None:
         """Remove a peer: its session, its switch interface and its label are free again."""
@@ -378,7 +388,7 @@ class Peering:
             self._deadline = min(self._deadline, peer.next_ping)
 
     def resume(self, now: float) -> None:
-        """Ask every peer at once, as after the machine has slept or the network has changed."""
+        """Ping every peer at once, as after the machine has slept or the network has changed."""
         for peer in self.by_slot.values():
             peer.ping_count = 0
             self._ping(peer, now)
@@ -494,7 +504,7 @@ class Peering:
         if peer.state is PeerState.ESTABLISHED:
             # It has begun anew: it restarted, and does not know the paths it knew.
             self._set_state(peer, PeerState(peer.session.state), "new session")
-        elif peer.state != peer.session.state:
+        elif int(peer.state) != int(peer.session.state):
             self._set_state(peer, PeerState(peer.session.state), "")
         if size < 8 or frame[7] != 1:
             self.drops["link.not_established"] += 1
@@ -503,7 +513,7 @@ class Peering:
 
     def _established(self, peer: Peer, now: float) -> None:
         peer.forget_after = FORGET_AFTER
-        self._set_state(peer, PeerState.ESTABLISHED, peer.session.user or "")
+        self._set_state(peer, PeerState.ESTABLISHED, (peer.session.user or b"").decode(errors="replace"))
         if not peer.version:
             self._ping(peer, now)
         peer.ping_count = 0
@@ -519,16 +529,16 @@ class Peering:
 
     def _report(self, peer: Peer, before: str, state: str, detail: str) -> None:
         self.outputs.append(
-            PeerChanged(
-                peer.interface.number, peer.link_address, peer.key, peer.name, before, state, detail
-            )
+            PeerChanged(peer.interface.number, peer.link_address, peer.key, peer.name, before, state, detail)
         )
 
     def _make_room_for_stranger(self) -> None:
         unfinished = [
             peer
             for peer in self._by_link.values()
-            if peer.is_incoming and not peer.session.is_established and peer.state is not PeerState.UNRESPONSIVE
+            if peer.is_incoming
+            and not peer.session.is_established
+            and peer.state is not PeerState.UNRESPONSIVE
         ]
         if len(unfinished) >= MAX_UNFINISHED:
             self.drops["link.stranger_evicted"] += 1

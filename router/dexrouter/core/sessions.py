@@ -25,11 +25,12 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
-from dexrouter.core.metric import Metric
+from dexrouter.core.metric import SM_INCOMING, SM_SEND
 from dexrouter.core.paths import Paths
 from dexrouter.crypto.cryptoauth import CryptoError, State, peek_handshake_key
 from dexrouter.crypto.cryptoauth import Session as CryptoSession
-from dexrouter.crypto.keys import Address, Entropy, KeyPair, PublicKey, address_of, is_mesh_address
+from dexrouter.crypto.entropy import Entropy
+from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_mesh_address
 from dexrouter.crypto.users import AuthorizedUsers
 from dexrouter.wire.labels import routes_through
 from dexrouter.wire.session_frame import ContentType
@@ -249,7 +250,7 @@ class Sessions:
     def _heard(self, session: Session, path: int, now: float) -> None:
         session.last_heard = now
         session.unanswered_since = 0.0
-        if not session.paths.heard(path, now) and session.paths.discover(path, Metric.SM_INCOMING, now):
+        if not session.paths.heard(path, now) and session.paths.discover(path, SM_INCOMING, now):
             self.events.append(Discovered(session, path))
         if session.address in self._held and session.can_carry_user_data:
             self._release(session, now)
@@ -287,9 +288,11 @@ class Sessions:
             return None
         return self._frame(session, path.label, content_type, content, now)
 
-    def send_message(self, key: PublicKey, version: int, path: int, content: bytes, now: float) -> bytes | None:
+    def send_message(
+        self, key: PublicKey, version: int, path: int, content: bytes, now: float
+    ) -> bytes | None:
         """Send a router message (type 256) over a given path, opening the session if need be."""
-        session = self.open(key, version, path, Metric.SM_SEND, now)
+        session = self.open(key, version, path, SM_SEND, now)
         if session is None:
             return None
         session.crypto.reset_if_timeout(now)
@@ -346,20 +349,20 @@ class Sessions:
             self._search(session, now)
 
     def path_failed(self, path: int, now: float) -> None:
-        """A switch error came back from `path`: no session uses it any longer."""
+        """Stop using a path from which a switch error came back."""
         for session in self.by_address.values():
             if any(known.label == path for known in session.paths):
                 self.path_lost(session.address, path, now)
 
     def first_hop_lost(self, label: int, now: float) -> None:
-        """A peer is gone: every path that begins with its label is dead."""
+        """Drop every path that begins with the label of a peer that is gone."""
         for session in tuple(self.by_address.values()):
             for path in tuple(session.paths):
                 if routes_through(path.label, label):
                     self.path_lost(session.address, path.label, now)
 
     def unknown_there(self, path: int, now: float) -> None:
-        """The node at `path` says it has no session with us. Unauthenticated, so believed only after silence."""
+        """Take a report that the node at `path` knows no session of ours; without silence it is ignored."""
         for session in self.by_address.values():
             best = session.paths.best
             if best is None or best.label != path or not session.crypto.is_established:

@@ -122,7 +122,8 @@ class Switch:
             self.drops["switch.loop"] += 1
             return None
         label = label >> bits | _SOURCE_BITS[source][bits]
-        return destination, _HEADER.pack(label, congestion, version_shift + bits, _CLASS) + frame[HEADER_SIZE:]
+        header = _HEADER.pack(label, congestion, version_shift + bits, _CLASS)
+        return destination, header + frame[HEADER_SIZE:]
 
     def _refuse(self, frame: bytes, source: int, code: ErrorCode) -> tuple[int, bytes] | None:
         """Make the error frame of spec 03 §6.3, if this frame may have one."""

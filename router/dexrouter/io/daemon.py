@@ -1,0 +1,252 @@
+"""The router as a process: builds a node from a configuration, joins it to sockets and the TUN, and runs it.
+
+    with Daemon(config) as daemon:     binds, makes the TUN, calls the peers; StartError leaves nothing behind
+        daemon.run()                   until SIGTERM or SIGINT
+
+Outputs of the node are carried out here in the order in which they come. Log lines: one for each change of a
+peer's state, one each for start and stop.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from types import TracebackType
+from typing import Self
+
+from dexrouter.config import BeaconMode as ConfiguredBeacon
+from dexrouter.config import ConnectTo, Family, RouterConfig, TunDevice, UdpInterface, bytes_of
+from dexrouter.core.links import LinkAddress, format_link_address
+from dexrouter.core.node import Node
+from dexrouter.core.outputs import Beacon, PeerChanged, ToTun, Transmit
+from dexrouter.core.peering import BeaconMode, PeeringError, PeerState
+from dexrouter.crypto.keys import (
+    address_text,
+    key_pair_from_private,
+    parse_address,
+    parse_public_key,
+    public_key_text,
+)
+from dexrouter.crypto.users import Credentials, DuplicateUserError
+from dexrouter.io.beacons import BeaconSocket
+from dexrouter.io.clock import boot_time
+from dexrouter.io.errors import StartError
+from dexrouter.io.log import event
+from dexrouter.io.loop import EventLoop
+from dexrouter.io.netlink import configure_device
+from dexrouter.io.notify import notify
+from dexrouter.io.tun import MTU
+from dexrouter.io.tun import TunDevice as OpenTun
+from dexrouter.io.udp import UdpSocket
+
+__all__ = ["Daemon"]
+
+_log = logging.getLogger(__name__)
+
+_QUIET_STATES = frozenset(
+    {
+        PeerState.SENT_HELLO.name,
+        PeerState.RECEIVED_HELLO.name,
+        PeerState.SENT_KEY.name,
+        PeerState.RECEIVED_KEY.name,
+    }
+)
+"""Steps of a handshake: of interest to whoever debugs."""
+
+
+class Daemon:
+    """One running router."""
+
+    def __init__(self, config: RouterConfig) -> None:
+        self.config = config
+        self.node = Node(
+            own=key_pair_from_private(config.private_key.reveal()), entropy=os.urandom, now=boot_time()
+        )
+        self._loop = EventLoop()
+        self._sockets: dict[int, UdpSocket] = {}
+        self._beacons: dict[int, BeaconSocket] = {}
+        self._tun: OpenTun | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        self._loop.on_signal(signal.SIGTERM, self._loop.stop)
+        self._loop.on_signal(signal.SIGINT, self._loop.stop)
+        notify("READY=1")
+        try:
+            self._loop.run(self.node.next_deadline, self._due, self._slept)
+        finally:
+            notify("STOPPING=1")
+        _log.info(event("stopped"))
+
+    def close(self) -> None:
+        """Release ports and device."""
+        for socket in self._sockets.values():
+            socket.close()
+        for beacons in self._beacons.values():
+            beacons.close()
+        self._sockets.clear()
+        self._beacons.clear()
+        if self._tun is not None:
+            self._tun.close()
+            self._tun = None
+        self._loop.close()
+
+    # -- start
+
+    def _start(self) -> None:
+        for warning in self.config.warnings:
+            _log.warning(event("config", warning=warning))
+        self._add_users()
+        own_device = self._make_tun()
+        for interface in self.config.udp_interfaces:
+            self._open_udp(interface, own_device)
+        _log.info(
+            event(
+                "started",
+                address=address_text(self.node.own.address),
+                key=public_key_text(self.node.own.public),
+                device=own_device or "none",
+                listening=",".join(socket.name for socket in self._sockets.values()) or "none",
+            )
+        )
+        self._flush()
+
+    def _add_users(self) -> None:
+        for entry in self.config.authorized_passwords:
+            credentials = Credentials(bytes_of(entry.password), bytes_of(entry.user) if entry.user else None)
+            address = parse_address(entry.ipv6) if entry.ipv6 else None
+            try:
+                self.node.users.add(credentials, address)
+            except DuplicateUserError as error:
+                raise StartError(
+                    f"authorizedPasswords: {error}", advice="Remove one of the two entries."
+                ) from error
+
+    def _make_tun(self) -> str:
+        if not isinstance(self.config.tunnel, TunDevice):
+            return ""
+        self._tun = OpenTun(self.config.tunnel.name)
+        configure_device(self._tun.name, self.node.own.address, MTU)
+        self._loop.add_reader(self._tun.fileno(), self._read_tun)
+        return self._tun.name
+
+    def _open_udp(self, interface: UdpInterface, own_device: str) -> None:
+        bind = interface.bind
+        socket = UdpSocket(bind.host, bind.port, dscp=interface.dscp)
+        number = self.node.peering.add_interface(socket.kind, socket.name)
+        self._sockets[number] = socket
+        self._loop.add_reader(socket.fileno(), lambda: self._read_udp(number, socket))
+        if interface.beacon is not ConfiguredBeacon.OFF and interface.beacon_port is not None:
+            self._open_beacons(number, interface, socket, own_device)
+        for peer in interface.connect_to:
+            self._connect(number, peer)
+
+    def _open_beacons(self, number: int, interface: UdpInterface, data: UdpSocket, own_device: str) -> None:
+        beacons = BeaconSocket(
+            host=data.host,
+            port=interface.beacon_port or 0,
+            data_port=data.port,
+            devices=interface.beacon_devices,
+            own_device=own_device,
+        )
+        self._beacons[number] = beacons
+        self._loop.add_reader(beacons.fileno(), lambda: self._read_beacons(number, beacons))
+        self.node.peering.set_beacon_mode(number, BeaconMode(interface.beacon), boot_time())
+
+    def _connect(self, interface: int, peer: ConnectTo) -> None:
+        endpoint = peer.endpoint
+        address: LinkAddress = (endpoint.host, endpoint.port)
+        if endpoint.family is Family.IPV6:
+            address = (endpoint.host, endpoint.port, 0, 0)
+        credentials = Credentials(bytes_of(peer.password), bytes_of(peer.login) if peer.login else None)
+        try:
+            self.node.peering.connect(
+                interface,
+                address,
+                parse_public_key(peer.public_key),
+                credentials,
+                boot_time(),
+                name=peer.peer_name or "outer",
+            )
+        except PeeringError as error:
+            raise StartError(f"connectTo {peer.address}: {error}") from error
+
+    # -- run
+
+    def _read_udp(self, number: int, socket: UdpSocket) -> None:
+        now = boot_time()
+        for source, datagrams in socket.receive():
+            self.node.receive(number, source, datagrams, now)
+        self._carry_out()
+
+    def _read_tun(self) -> None:
+        if self._tun is not None:
+            self.node.from_tun(self._tun.read(), boot_time())
+            self._carry_out()
+
+    def _read_beacons(self, number: int, beacons: BeaconSocket) -> None:
+        now = boot_time()
+        for source, content in beacons.receive():
+            self.node.receive_beacon(number, source, content, now)
+        self._carry_out()
+
+    def _due(self, now: float) -> None:
+        if now >= self.node.next_deadline():
+            self.node.poll(now)
+        self._carry_out()
+
+    def _slept(self, now: float) -> None:
+        _log.info(event("resumed"))
+        self.node.peering.resume(now)
+        self.node.flush(now)
+
+    def _flush(self) -> None:
+        self.node.flush(boot_time())
+        self._carry_out()
+
+    def _carry_out(self) -> None:
+        for output in self.node.drain():
+            match output:
+                case Transmit(interface=interface, address=address, datagrams=datagrams):
+                    self._sockets[interface].send(address, datagrams)
+                case ToTun(packets=packets):
+                    if self._tun is not None:
+                        self._tun.write(packets)
+                case Beacon(interface=interface, content=content):
+                    self._beacons[interface].send(content)
+                case PeerChanged():
+                    _log_peer(output)
+
+
+def _log_peer(change: PeerChanged) -> None:
+    level = logging.DEBUG if change.state in _QUIET_STATES else logging.INFO
+    values: dict[str, object] = {"state": change.state, "was": change.before}
+    if change.detail:
+        values["detail"] = change.detail
+    _log.log(
+        level,
+        event(
+            "peer",
+            address=format_link_address(change.address),
+            **values,
+            name=change.name,
+            key=public_key_text(change.key),
+        ),
+    )

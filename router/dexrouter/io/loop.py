@@ -1,0 +1,102 @@
+"""One thread, one epoll, one timer.
+
+Readers are called when their descriptor is readable and must take a bounded burst, so that no descriptor
+starves another; epoll is level-triggered and brings them back. The timer is whatever deadline the owner gives
+before each wait. Signals wake the loop through a socket pair and are handled between packets, never inside.
+"""
+
+from __future__ import annotations
+
+import select
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+from dexrouter.io.clock import boot_time
+
+__all__ = ["EventLoop"]
+
+_LONGEST_WAIT: Final = 60.0
+_SLEPT: Final = 10.0
+"""The wait took this much longer than asked: the machine slept (or was starved), sessions may be stale."""
+
+
+class EventLoop:
+    """Waits for descriptors, signals and one deadline."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._signals: dict[int, Callable[[], None]] = {}
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self.add_reader(self._wake_read.fileno(), self._handle_signals)
+        self._running = False
+
+    def add_reader(self, descriptor: int, callback: Callable[[], None]) -> None:
+        """Call back when the descriptor is readable."""
+        self._readers[descriptor] = callback
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def remove_reader(self, descriptor: int) -> None:
+        """Forget a descriptor (before it is closed)."""
+        del self._readers[descriptor]
+        self._epoll.unregister(descriptor)
+
+    def on_signal(self, number: signal.Signals, callback: Callable[[], None]) -> None:
+        """Call back, between packets, after this signal came."""
+        self._signals[number] = callback
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        signal.signal(number, _note_signal)
+
+    def stop(self) -> None:
+        """End `run` after the present round."""
+        self._running = False
+
+    def run(
+        self, deadline: Callable[[], float], due: Callable[[float], None], slept: Callable[[float], None]
+    ) -> None:
+        """Go round until stopped.
+
+        `deadline` says when `due` must be called at the latest (it is called after every round, too);
+        `slept` is called first when far more time has passed than was waited for.
+        """
+        self._running = True
+        readers = self._readers
+        while self._running:
+            before = boot_time()
+            wait = min(max(deadline() - before, 0.0), _LONGEST_WAIT)
+            events = self._epoll.poll(wait)
+            now = boot_time()
+            if now - before > wait + _SLEPT:
+                slept(now)
+            for descriptor, _ in events:
+                callback = readers.get(descriptor)
+                if callback is not None:
+                    callback()
+            due(boot_time())
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        if self._signals:
+            signal.set_wakeup_fd(-1)
+        self._epoll.close()
+        self._wake_read.close()
+        self._wake_write.close()
+
+    def _handle_signals(self) -> None:
+        try:
+            numbers = self._wake_read.recv(64)
+        except BlockingIOError:
+            return
+        for number in numbers:
+            callback = self._signals.get(number)
+            if callback is not None:
+                callback()
+
+
+def _note_signal(_number: int, _frame: FrameType | None) -> None:
+    """Exist, so that the signal does not end the process: the wake-up socket carries it."""
