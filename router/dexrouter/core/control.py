@@ -72,6 +72,8 @@ class Answered:
     rtt: float
     """Seconds."""
     answer: Control
+    ticket: int = 0
+    """What the asker gave with the ping, to know it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class PingTimeout:
     purpose: PingPurpose
     asked_path: int
     waited: float
+    ticket: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class _Outstanding:
     path: int
     sent: float
     deadline: float
+    ticket: int
 
 
 class ControlHandler:
@@ -124,6 +128,7 @@ class ControlHandler:
         timeout: float,
         kind: PingKind = PingKind.PING,
         data: bytes = b"",
+        ticket: int = 0,
     ) -> bytes | None:
         """Make a query for the node at `path`: the control frame, or None if too many are outstanding."""
         if len(self._outstanding) >= MAX_OUTSTANDING:
@@ -132,7 +137,7 @@ class ControlHandler:
                 self.drops["control.no_slot"] += 1
                 return None
         cookie = self._entropy(_COOKIE_SIZE)
-        self._outstanding[cookie] = _Outstanding(purpose, path, now, now + timeout)
+        self._outstanding[cookie] = _Outstanding(purpose, path, now, now + timeout, ticket)
         data = cookie + data
         match kind:
             case PingKind.PING:
@@ -199,13 +204,15 @@ class ControlHandler:
         if asked is None:
             self.drops["control.not_asked"] += 1
             return
-        self.events.append(Answered(asked.purpose, asked.path, path, version, now - asked.sent, answer))
+        self.events.append(
+            Answered(asked.purpose, asked.path, path, version, now - asked.sent, answer, asked.ticket)
+        )
 
     def _expire(self, now: float) -> None:
         for cookie, ping in tuple(self._outstanding.items()):
             if now >= ping.deadline:
                 del self._outstanding[cookie]
-                self.events.append(PingTimeout(ping.purpose, ping.path, now - ping.sent))
+                self.events.append(PingTimeout(ping.purpose, ping.path, now - ping.sent, ping.ticket))
 
     def _snode_query(self, data: bytes) -> GetSnodeQuery:
         key, version, path = self.route_server or (PublicKey(bytes(32)), 0, 0)

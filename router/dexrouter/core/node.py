@@ -154,10 +154,22 @@ class Node:
     # -- pings for people
 
     def switch_ping(
-        self, path: int, now: float, *, timeout: float, data: bytes = b"", kind: PingKind = PingKind.PING
+        self,
+        path: int,
+        now: float,
+        *,
+        timeout: float,
+        data: bytes = b"",
+        kind: PingKind = PingKind.PING,
+        ticket: int = 0,
     ) -> bool:
-        """Ping the node at `path` by a control frame; the answer appears in `answers`. False: too many."""
-        sent = self._send_ping(path, PingPurpose.ADMIN, now, timeout=timeout, data=data, kind=kind)
+        """Ping the node at `path` by a control frame. False: too many are on their way.
+
+        The answer appears in `answers` with the ticket.
+        """
+        sent = self._send_ping(
+            path, PingPurpose.ADMIN, now, timeout=timeout, data=data, kind=kind, ticket=ticket
+        )
         self._settle(now)
         return sent
 
@@ -221,8 +233,9 @@ class Node:
         timeout: float,
         data: bytes = b"",
         kind: PingKind = PingKind.PING,
+        ticket: int = 0,
     ) -> bool:
-        body = self.control.ping(path, purpose, now, timeout=timeout, data=data, kind=kind)
+        body = self.control.ping(path, purpose, now, timeout=timeout, data=data, kind=kind, ticket=ticket)
         if body is None:
             return False
         self._send_control(path, body, now)
