@@ -37,7 +37,7 @@ ProgressSink = Callable[[str], None]
 
 
 def temporary_name(path: str) -> str:
-    """Return the name under which a new content of `path` is prepared: fixed, so that undo can clear it away."""
+    """Return the name under which a new content of `path` is prepared; fixed, so that undo can clear it."""
     directory, _, name = path.rpartition("/")
     return f"{directory}/.{name}.dexsetup-new"
 
@@ -102,7 +102,8 @@ class PackageManager(Protocol):
     def install(self, names: Sequence[str], progress: ProgressSink) -> None:
         """Install them. Waits for a locked database; never removes another package.
 
-        Raises MachineError: offline, name not to be had, or another package in the way, each its own sentence.
+        Raises MachineError: offline, name not to be had, or another package in the way, each with its own
+        sentence.
         """
         ...
 
@@ -151,7 +152,7 @@ class Network(Protocol):
         ...
 
     def peer_states(self) -> tuple[tuple[str, str], ...]:
-        """(link address, state word) of each peer of the running router, over its admin port; () without one."""
+        """(link address, state word) of each peer of the running router, by its admin port; () without one."""
         ...
 
 
@@ -167,7 +168,7 @@ class Host(Protocol):
 
     # -- looking
     def read(self, path: str, *, as_user: str | None = None) -> bytes | None:
-        """Return the file's bytes, None if there is none. Raises HostError for links in homes and the like."""
+        """Return the file's bytes, None if there is none. Raises HostError, as for links in homes."""
         ...
 
     def stat(self, path: str) -> FileInfo | None: ...
@@ -177,11 +178,14 @@ class Host(Protocol):
         ...
 
     def check_content(self, content: bytes, argv: Sequence[str]) -> str:
-        """Return what the command `argv` ({}: path of the content) has against it; empty: nothing, or no such program."""
+        """Return what the command `argv` ({}: path of the content) has against it; empty: nothing.
+
+        A program that is not there has nothing against it either.
+        """
         ...
 
     def list_tree(self, path: str) -> tuple[tuple[str, str, int], ...]:
-        """(path below it, SHA-256, permission bits) of every file of a tree, sorted; bytecode caches left out."""
+        """(path below it, SHA-256, permission bits) of every file of a tree, sorted, without bytecode caches."""
         ...
 
     def now(self) -> float:
@@ -214,7 +218,7 @@ class Host(Protocol):
         as_user: str | None = None,
         validate: Sequence[str] = (),
     ) -> None:
-        """Replace the file atomically: temporary file beside it, fsync, mode, owner and label, validate, rename."""
+        """Replace the file atomically: temporary file beside it, rights, label, fsync, validate, rename."""
         ...
 
     def remove(self, path: str, *, as_user: str | None = None) -> None: ...

@@ -1,0 +1,3 @@
+"""What a person wants, declared once per question; see model.py."""
+
+from __future__ import annotations

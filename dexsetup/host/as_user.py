@@ -1,0 +1,69 @@
+"""Runs one function in a child process that has given up root for good, and brings its result back.
+
+A home is hostile ground: whatever its owner may not do, root must not do for him. The child drops to the
+user's own numbers (no supplementary groups) before it touches a path, and can only return bytes or the text
+of an error. It never returns into the caller's code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from typing import NoReturn
+
+from dexsetup.errors import HostError
+
+__all__ = ["call_as"]
+
+
+def call_as(uid: int, gid: int, work: Callable[[], bytes | None], what: str) -> bytes | None:
+    """Return what `work` returns when it is run with these rights.
+
+    Raises HostError with the child's words; `what` names the operation. Without root there is nothing to give
+    up: then the work is done here, and only for oneself.
+    """
+    if os.geteuid() != 0:
+        if os.geteuid() != uid:
+            raise HostError(f"{what}: this needs the rights of user {uid}", advice="Run it with sudo.")
+        return work()
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read_end)
+        _child(uid, gid, work, write_end)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as stream:
+        answer = stream.read()
+    os.waitpid(child, 0)
+    if not answer:
+        raise HostError(f"{what}: the process that works as user {uid} ended without an answer")
+    message = json.loads(answer)
+    if "error" in message:
+        raise HostError(f"{what}: {message['error']}")
+    return None if message["value"] is None else b64decode(message["value"])
+
+
+def _child(uid: int, gid: int, work: Callable[[], bytes | None], write_end: int) -> NoReturn:
+    """Give up root, work, answer, end. Nothing of the parent's (buffers, exit handlers) is run."""
+    message: dict[str, str | None]
+    try:
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+        os.umask(0o077)
+        value = work()
+        message = {"value": None if value is None else b64encode(value).decode()}
+    except OSError as error:
+        message = {"error": f"{error.strerror}" if error.strerror else str(error)}
+    except HostError as error:
+        message = {"error": error.what}
+    except BaseException as error:  # noqa: BLE001 - the edge of a process: everything must become an answer
+        message = {"error": f"{type(error).__name__}: {error}"}
+    data = json.dumps(message).encode()
+    try:
+        while data:
+            data = data[os.write(write_end, data) :]
+    finally:
+        os._exit(0)

@@ -1,0 +1,109 @@
+"""Services: enabled and running, or neither; restarted when one of their files was changed in this run."""
+
+from __future__ import annotations
+
+from dexsetup.errors import HostError
+from dexsetup.host.base import UnitState
+from dexsetup.plan.handlers.context import Context, Undone
+from dexsetup.plan.journal import ChangeRecord
+from dexsetup.plan.model import Unit
+from dexsetup.plan.results import Change, CheckResult, InSync
+
+__all__ = ["UnitHandler"]
+
+_SETTLE_SECONDS = 1.0
+"""A forking daemon that cannot bind is gone within this time, after `start` said that all is well (spec 11 §3.2)."""
+_START_SECONDS = 120.0
+_POLL_SECONDS = 0.5
+
+
+class UnitHandler:
+    """Check, apply and undo of one Unit."""
+
+    kind = "unit"
+
+    def check(self, unit: Unit, context: Context) -> CheckResult:
+        """Look at its state, and at what of its files changed since it was started in this run."""
+        state = context.host.services.state(unit.name)
+        is_live = context.host.services.is_live
+        verbs = []
+        if unit.enabled != state.enabled and (unit.enabled or state.exists):
+            verbs.append("enable" if unit.enabled else "disable")
+        if is_live and unit.active and not state.active:
+            verbs.append("start")
+        elif is_live and state.active and not unit.active:
+            verbs.append("stop")
+        elif is_live and unit.active and context.clock.since_start(unit.name, unit.restart_on):
+            verbs.append("restart")
+        if not verbs:
+            note = "" if is_live else f"{unit.name} starts when the image does"
+            return InSync(note if unit.active else "")
+        note = ""
+        if unit.enabled and not context.host.services.survives_reboot:
+            note = (
+                f"{unit.name} runs in the background and does not survive a reboot: there is no systemd here."
+            )
+        lines = (
+            f"-{_words(state.enabled, state.active)}",
+            f"+{_words(unit.enabled, unit.active)}",
+        )
+        return Change(f"{' and '.join(verbs)} {unit.name}", lines, note)
+
+    def apply(self, unit: Unit, context: Context) -> None:
+        """Bring it about, and wait until it has settled."""
+        services = context.host.services
+        changed = context.clock.since_start(unit.name, unit.restart_on)
+        state = services.state(unit.name)
+        before = {"exists": state.exists, "enabled": state.enabled, "active": state.active}
+        after = {"enabled": unit.enabled, "active": unit.active}
+        with context.open_journal.change(context.step, self.kind, unit.name, before, after):
+            services.reload_definitions()
+            state = services.state(unit.name)
+            if not state.exists and (unit.enabled or unit.active):
+                raise HostError(f"There is no unit {unit.name} on this machine.")
+            if unit.enabled != state.enabled:
+                (services.enable if unit.enabled else services.disable)(unit.name)
+            if not services.is_live:
+                return
+            if unit.active:
+                self._start(unit, state, is_changed=bool(changed), context=context)
+            elif state.active:
+                services.stop(unit.name)
+
+    def _start(self, unit: Unit, state: UnitState, *, is_changed: bool, context: Context) -> None:
+        services = context.host.services
+        if state.active and not is_changed:
+            return
+        context.progress(f"starting {unit.name}")
+        (services.restart if state.active else services.start)(unit.name)
+        context.host.sleep(_SETTLE_SECONDS)
+        deadline = context.host.now() + _START_SECONDS
+        state = services.state(unit.name)
+        while not state.active and state.detail == "activating" and context.host.now() < deadline:
+            context.host.sleep(_POLL_SECONDS)
+            state = services.state(unit.name)
+        if not state.active:
+            raise HostError(
+                f"{unit.name} did not start.",
+                why=context.redactor.text(state.detail),
+                advice=f"journalctl -u {unit.name}" if services.name == "systemd" else "",
+            )
+        context.clock.started(unit.name)
+
+    def undo(self, record: ChangeRecord, context: Context) -> Undone:
+        """Stop what did not run. What did run is started anew when all its files are back (context.restart_later)."""
+        services, before, name = context.host.services, record.before, record.subject
+        state = services.state(name)
+        if not state.exists:
+            return Undone()
+        if state.active and not before["active"]:
+            services.stop(name)
+        if state.enabled != before["enabled"]:
+            (services.enable if before["enabled"] else services.disable)(name)
+        if before["active"] and services.is_live and name not in context.restart_later:
+            context.restart_later.append(name)
+        return Undone()
+
+
+def _words(enabled: bool, active: bool) -> str:
+    return f"{'enabled' if enabled else 'disabled'}, {'active' if active else 'not active'}"

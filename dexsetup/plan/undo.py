@@ -1,0 +1,126 @@
+"""Takes changes back, last one first, from the journal alone.
+
+What somebody changed since is left and said. A unit that ran before is started anew when all of its files are
+back. Undoing twice does it once: a crash in the middle is mended by undoing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dexsetup.errors import AnswersError, MachineError
+from dexsetup.exitcodes import ExitCode
+from dexsetup.host.base import Host
+from dexsetup.plan import handlers
+from dexsetup.plan.events import Checked, Grade, Listener, RunDone
+from dexsetup.plan.handlers.context import Context
+from dexsetup.plan.journal import ChangeRecord, Journal, RunRecord, list_runs, read_run
+from dexsetup.plan.places import LOCK
+from dexsetup.plan.state import load_state, save_state
+from dexsetup.report.redact import Redactor
+
+__all__ = ["UndoReport", "undo_changes", "undo_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReport:
+    """What came of it."""
+
+    count: int
+    kept: tuple[str, ...]
+    """What is not as it was before, and why."""
+    notes: tuple[str, ...]
+    is_failed: bool = False
+    """Something could not be taken back now; undoing again may help."""
+
+
+def _every(_: ChangeRecord) -> bool:
+    return True
+
+
+def undo_changes(
+    record: RunRecord,
+    journal: Journal,
+    context: Context,
+    select: Callable[[ChangeRecord], bool] = _every,
+) -> UndoReport:
+    """Take back the selected changes of a run, last one first."""
+    kept: list[str] = []
+    notes: list[str] = []
+    later: list[ChangeRecord] = []
+    context.restart_later = []
+    is_failed = False
+    chosen = [change for change in record.changes if not change.is_undone and select(change)]
+    for change in reversed(chosen):
+        waiting = len(context.restart_later)
+        outcome = handlers.undo(change, context)
+        if outcome.kept:
+            kept.append(outcome.kept)
+        if outcome.note:
+            notes.append(outcome.note)
+        if outcome.is_failed:
+            is_failed = True
+        elif len(context.restart_later) > waiting or change.subject in context.restart_later:
+            later.append(change)
+        else:
+            journal.undone(change.n, outcome.kept)
+    if any(change.kind == "unit" for change in chosen):
+        failed = _restart(context)
+        kept.extend(failed)
+        is_failed = is_failed or bool(failed)
+    for change in later:
+        journal.undone(change.n, "")
+    save_state(context.host, context.state)
+    return UndoReport(len(chosen), tuple(kept), tuple(notes), is_failed)
+
+
+def _restart(context: Context) -> list[str]:
+    """Let the service manager and the services that ran before see the old files. Return what did not work."""
+    services = context.host.services
+    failed = []
+    try:
+        services.reload_definitions()
+    except MachineError as error:
+        failed.append(error.what)
+    for unit in context.restart_later:
+        try:
+            services.restart(unit)
+        except MachineError as error:
+            failed.append(f"{unit} does not run: {context.redactor.text(error.why or error.what)}")
+    return failed
+
+
+def undo_run(
+    host: Host, run: str | None, listen: Listener, redactor: Redactor, *, holder: str = ""
+) -> ExitCode:
+    """Undo one run (None: the last one that is still in place). Return the exit code; the listener hears the rest."""
+    with host.hold_lock(LOCK, holder):
+        record = _chosen(host, run)
+        if record is None:
+            listen(RunDone(ExitCode.OK, "Nothing to undo: no run of dexsetup is in place on this machine."))
+            return ExitCode.OK
+        journal = Journal(host, record.run, count=max((change.n for change in record.changes), default=1))
+        context = Context(host, load_state(host), redactor)
+        report = undo_changes(record, journal, context)
+        journal.end("partial" if report.is_failed else "undone")
+    for note in report.notes:
+        listen(Checked("undo", Grade.NOTE, note))
+    for sentence in report.kept:
+        listen(Checked("undo", Grade.WARN, sentence))
+    if report.kept:
+        text = f"Run {record.run} was undone, except for what is named above."
+        listen(RunDone(ExitCode.REMAINS, text, record.run, remains=report.kept))
+        return ExitCode.REMAINS
+    listen(RunDone(ExitCode.OK, f"Run {record.run} was undone: what was there before is back.", record.run))
+    return ExitCode.OK
+
+
+def _chosen(host: Host, run: str | None) -> RunRecord | None:
+    if run is None:
+        undoable = [record for record in list_runs(host) if record.is_undoable]
+        return undoable[-1] if undoable else None
+    record = read_run(host, run)
+    if record is None:
+        raise AnswersError((f"there is no run {run} on this machine",), advice="dexsetup runs")
+    return record if record.is_undoable else None
