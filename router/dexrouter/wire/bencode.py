@@ -28,7 +28,7 @@ _INT_LIMIT: Final = 1 << 63
 
 
 def decode(data: bytes | memoryview, *, trailing: bool = False) -> Bencoded:
-    """Read one value. Raises `WireError`; bytes behind the value are one too, unless `trailing` allows them."""
+    """Read one value. Raises `WireError`, also for bytes behind it unless `trailing` allows them."""
     reader = _Reader(bytes(data))
     value = reader.value(0)
     if not trailing and reader.at != len(reader.data):

@@ -23,6 +23,8 @@ __all__ = ["NODE_SIZE", "DhtMessage", "NodeEntry", "decode_versions", "encode_ve
 
 _NODE: Final = Struct(">32sQ")
 
+_MAX_VERSION: Final = 0xFFFF_FFFF
+
 NODE_SIZE: Final = _NODE.size
 """40 bytes: public key and label."""
 
@@ -91,13 +93,13 @@ class DhtMessage:
 
     @property
     def is_complete(self) -> bool:
-        """Whether version and form are there and right, without which stock nodes do not answer (spec 05 §2.6)."""
+        """Whether version and form are there and fit: stock nodes answer no others (spec 05 §2.6)."""
         scheme = self.scheme or V358
         return self.version > 0 and self.inverse_form is not None and self.inverse_form < len(scheme.forms)
 
     @classmethod
     def parse(cls, content: bytes | memoryview) -> DhtMessage:
-        """Read a message. Raises `WireError`: not a dictionary, no transaction id, an encoding scheme not sane."""
+        """Read a message. Raises `WireError`: no dictionary, no transaction id, no sane scheme."""
         entries = bencode.decode(content, trailing=True)
         if not isinstance(entries, dict):
             raise WireError("a router message is a dictionary")
@@ -105,14 +107,14 @@ class DhtMessage:
         if not txid:
             raise WireError("a router message has a transaction id")
         scheme = _bytes(entries, b"es")
-        inverse_form = _int(entries, b"ei")
+        version = _int(entries, b"p")
         return cls(
             txid=txid,
             query=_bytes(entries, b"q"),
             snode_query=_bytes(entries, b"sq"),
-            version=_int(entries, b"p") or 0,
+            version=version if version is not None and version <= _MAX_VERSION else 0,
             scheme=None if scheme is None else EncodingScheme.parse(scheme),
-            inverse_form=inverse_form,
+            inverse_form=_int(entries, b"ei"),
             target=_bytes(entries, b"tar"),
             nodes=_nodes(_bytes(entries, b"n"), _bytes(entries, b"np")),
             dnd=bool(_int(entries, b"dnd")),
@@ -151,7 +153,7 @@ def encode_versions(versions: Sequence[int]) -> bytes:
 
     A width is too small for its own greatest value, as stock nodes have it: 255 takes two bytes.
     """
-    width = (max(versions, default=0) + 1).bit_length() + 7 >> 3
+    width = min((max(versions, default=0) + 1).bit_length() + 7 >> 3, 4)
     return bytes((width,)) + b"".join(version.to_bytes(width, "big") for version in versions)
 
 
