@@ -13,6 +13,16 @@ from dexrouter.config.address import (
     parse_peer_address,
     parse_socket_address,
 )
+from dexrouter.config.edit import (
+    add_authorized_password,
+    remove_authorized_password,
+    remove_peer,
+    remove_value,
+    set_beacon,
+    set_udp_port,
+    set_value,
+    upsert_peer,
+)
 from dexrouter.config.errors import ConfigError, ConfigErrors
 from dexrouter.config.generate import BEACON_PORT, cleanconf, genconf
 from dexrouter.config.jsonc import Document, bytes_of, parse, text_of
@@ -34,6 +44,7 @@ from dexrouter.config.model import (
     TunnelSocket,
     UdpInterface,
 )
+from dexrouter.config.spans import Edit, apply_edits
 
 __all__ = [
     "BEACON_PORT",
@@ -46,6 +57,7 @@ __all__ = [
     "ConfigErrors",
     "ConnectTo",
     "Document",
+    "Edit",
     "EthInterface",
     "Family",
     "IpTunnel",
@@ -58,6 +70,8 @@ __all__ = [
     "TunnelAddress",
     "TunnelSocket",
     "UdpInterface",
+    "add_authorized_password",
+    "apply_edits",
     "bytes_of",
     "cleanconf",
     "genconf",
@@ -66,5 +80,12 @@ __all__ = [
     "parse",
     "parse_peer_address",
     "parse_socket_address",
+    "remove_authorized_password",
+    "remove_peer",
+    "remove_value",
+    "set_beacon",
+    "set_udp_port",
+    "set_value",
     "text_of",
+    "upsert_peer",
 ]
