@@ -47,7 +47,16 @@ from dexrouter.wire.beacon import Beacon as BeaconContent
 from dexrouter.wire.encoding_scheme import V358
 from dexrouter.wire.errors import WireError
 
-__all__ = ["BeaconMode", "Interface", "Peer", "PeerState", "Peering", "PeeringError", "Received"]
+__all__ = [
+    "LOCAL_PEERS",
+    "BeaconMode",
+    "Interface",
+    "Peer",
+    "PeerState",
+    "Peering",
+    "PeeringError",
+    "Received",
+]
 
 OLDEST_COMPATIBLE_VERSION: Final = 20
 """Peers below this speak another language (spec 02 §7.3)."""
@@ -67,6 +76,9 @@ MAX_UNFINISHED: Final = 32
 
 SUCCESSOR_AFTER: Final = 10.0
 """Silence after which another node that authenticates may take over the link address of an incoming peer."""
+
+LOCAL_PEERS: Final = b"Local Peers"
+"""Login of those who heard our beacon."""
 
 RENEW_AFTER: Final = 6.0
 """Silence after which the calling side begins a new session, if it has asked at least twice."""
@@ -213,7 +225,7 @@ class Peering:
         self._deadline = now
         self.beacon_password = entropy(20)
         """Valid while this process runs; whoever hears our beacon may connect with it (spec 02 §4.1)."""
-        users.add(Credentials(self.beacon_password, b"Local Peers"))
+        users.add(Credentials(self.beacon_password, LOCAL_PEERS))
         self.interfaces: list[Interface] = []
         self.by_slot: dict[int, Peer] = {}
         self._by_link: dict[tuple[int, LinkAddress], Peer] = {}
@@ -243,12 +255,12 @@ class Peering:
         interface: int,
         link_address: LinkAddress,
         key: PublicKey,
-        credentials: Credentials,
+        credentials: Credentials | None,
         now: float,
         *,
         name: str = "outer",
     ) -> Peer:
-        """Add a configured peer and call it. Raises PeeringError.
+        """Add a configured peer and call it, without credentials if it wants none. Raises PeeringError.
 
         An entry that is there already for this link address is replaced: the caller's word is newer.
         """
@@ -506,6 +518,9 @@ class Peering:
             self._set_state(peer, PeerState(peer.session.state), "new session")
         elif int(peer.state) != int(peer.session.state):
             self._set_state(peer, PeerState(peer.session.state), "")
+            if peer.state is PeerState.RECEIVED_KEY:
+                # Only data can finish the handshake, and there may be none for a while.
+                self._ping(peer, now)
         if size < 8 or frame[7] != 1:
             self.drops["link.not_established"] += 1
             return None
