@@ -1,4 +1,4 @@
-"""Renders templates/: one resolver for the checkout and the wheel, StrictUndefined, quoting per target program."""
+"""What steps know of rendering: a template and values in, the bytes of a file out. jinja.py does it."""
 
 from __future__ import annotations
 

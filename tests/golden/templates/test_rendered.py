@@ -1,0 +1,80 @@
+"""What people find on their machine, as text: one file per template and variant in expected/.
+
+DEX_WRITE_GOLDEN=1 writes them anew; the difference is then looked at like any other change.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dexsetup.render.jinja import JinjaRenderer
+
+EXPECTED = Path(__file__).parent / "expected"
+ADDRESS = "fc9a:0:0:1234::7"
+LITERAL = f"[IPv6:{ADDRESS}]"
+SPELLINGS = [LITERAL, f"[{ADDRESS}]", "[IPv6:fc9a:0:0:1234:0:0:0:7]", "[fc9a:0:0:1234:0:0:0:7]"]
+SMTPD = {
+    "address": ADDRESS,
+    "literal": LITERAL,
+    "aliases": "/etc/aliases",
+    "own_domains": SPELLINGS,
+    "recipients": [f"{login}@{spelling}" for login in ("carol", "postmaster") for spelling in SPELLINGS],
+    "local_names": ["host-a.example"],
+    "relay": "mesh",
+}
+ROUTER = {
+    "program": "/opt/dexsetup/bin/dexrouter",
+    "config": "/etc/cjdroute.conf",
+    "user": "dexrouter",
+    "capabilities": ["CAP_NET_ADMIN"],
+    "ethernet": False,
+}
+CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+    ("smtpd.conf", "opensmtpd/smtpd.conf.j2", SMTPD),
+    ("smtpd.conf.relay-any", "opensmtpd/smtpd.conf.j2", {**SMTPD, "relay": "any", "local_names": []}),
+    ("mailname", "opensmtpd/mailname.j2", {"literal": LITERAL}),
+    ("smtpd-resolv.conf", "opensmtpd/smtpd-resolv.conf.j2", {}),
+    ("10-dexsetup.conf", "opensmtpd/10-dexsetup.conf.j2", {"resolver": "/etc/dexsetup/smtpd-resolv.conf"}),
+    ("10-dexsetup.conf.relay-any", "opensmtpd/10-dexsetup.conf.j2", {"resolver": ""}),
+    ("mailrc", "mailrc/mailrc.j2", {"sender": f'"Doe, Jo" <carol@{LITERAL}>', "account": ""}),
+    ("mailrc.account", "mailrc/mailrc.j2", {"sender": f"carol@{LITERAL}", "account": "mesh"}),
+    ("pinerc", "pinerc/pinerc.j2", {"literal": LITERAL, "real_name": "A$AP Ünï"}),
+    ("pinerc.nameless", "pinerc/pinerc.j2", {"literal": LITERAL, "real_name": ""}),
+    ("linphonerc", "linphonerc/linphonerc.j2", {"address": ADDRESS, "login": "carol", "real_name": 'Jo "Q"'}),
+    ("linphonerc.nameless", "linphonerc/linphonerc.j2", {"address": ADDRESS, "login": "jo", "real_name": ""}),
+    ("dexrouter.service", "units/dexrouter.service.j2", ROUTER),
+    (
+        "dexrouter.service.ethernet",
+        "units/dexrouter.service.j2",
+        {**ROUTER, "ethernet": True, "capabilities": ["CAP_NET_ADMIN", "CAP_NET_RAW"]},
+    ),
+    (
+        "cjdns-wait-online.service",
+        "units/cjdns-wait-online.service.j2",
+        {"program": "/opt/dexsetup/bin/dexctl"},
+    ),
+)
+
+
+@pytest.mark.parametrize(("name", "template", "values"), CASES, ids=[case[0] for case in CASES])
+def test_a_rendered_file_reads_as_recorded(name: str, template: str, values: Mapping[str, Any]) -> None:
+    """A change of a template is seen in review as the change of a file that people have."""
+    rendered = JinjaRenderer().render(template, **values)
+    recorded = EXPECTED / name
+    if os.environ.get("DEX_WRITE_GOLDEN"):
+        recorded.parent.mkdir(exist_ok=True)
+        recorded.write_bytes(rendered)
+    assert rendered == recorded.read_bytes()
+
+
+def test_every_template_has_a_golden() -> None:
+    """A new template without a recorded result is noticed."""
+    templates = Path(__file__).parents[3] / "templates"
+    assert {path.relative_to(templates).as_posix() for path in templates.rglob("*.j2")} == {
+        template for _, template, _ in CASES
+    }
