@@ -44,6 +44,7 @@ from dexrouter.config.model import (
     TunnelSocket,
     UdpInterface,
 )
+from dexrouter.config.paste import PastedPeers, PeerProblem, parse_peers
 from dexrouter.config.spans import Edit, apply_edits
 
 __all__ = [
@@ -61,6 +62,8 @@ __all__ = [
     "EthInterface",
     "Family",
     "IpTunnel",
+    "PastedPeers",
+    "PeerProblem",
     "PublicPeerEntry",
     "RouterConfig",
     "Security",
@@ -79,6 +82,7 @@ __all__ = [
     "load_document",
     "parse",
     "parse_peer_address",
+    "parse_peers",
     "parse_socket_address",
     "remove_authorized_password",
     "remove_peer",
