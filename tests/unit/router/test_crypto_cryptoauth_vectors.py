@@ -87,7 +87,7 @@ class RecordedEnd:
             now=now,
         )
 
-    def receive(self, data: bytes, now: float) -> bytes | CryptoError | None:
+    def receive(self, data: bytes | memoryview, now: float) -> bytes | CryptoError | None:
         """Open a packet as a link does: a stranger's hello makes a session, unless it is refused."""
         if self.session is not None:
             return self.session.open(data, now, apply_timeout=True)

@@ -167,6 +167,8 @@ def test_dht_function_vectors() -> None:
         assert label_for(number(target), number(asker)) == number(fitted)
     for name, label, form in DHT["form_num"]:
         assert schemes[name].form_number(number(label)) == form
+    for interface, form, director in DHT["directors_v358"]:
+        assert V358.encode_director(interface, form) == number(director)
     for name, label, form, converted in DHT["convert_label"]:
         wanted = CANONICAL if form in ("canonical", -1) else int(form)
         assert schemes[name].convert(number(label), wanted) == number(converted), (name, label, form)
