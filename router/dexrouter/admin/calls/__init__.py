@@ -1,0 +1,32 @@
+"""The admin functions, one small function per call, by subject. `TABLES` is all of them, in listing order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dexrouter.admin.calls import (
+    ethernet,
+    general,
+    interfaces,
+    logs,
+    passwords,
+    pings,
+    sessions,
+    udp,
+)
+
+if TYPE_CHECKING:
+    from dexrouter.admin.table import Table
+
+__all__ = ["TABLES"]
+
+TABLES: Final[tuple[Table, ...]] = (
+    general.TABLE,
+    interfaces.TABLE,
+    passwords.TABLE,
+    sessions.TABLE,
+    pings.TABLE,
+    logs.TABLE,
+    udp.TABLE,
+    ethernet.TABLE,
+)
