@@ -219,12 +219,15 @@ class EncodingScheme:
         return INVALID_LABEL if director == SELF_LABEL else rest << new.width | director
 
     def _smallest_form(self, number: int) -> int:
-        """Tell the form that `convert` takes as canonical, which is its own rule (spec 03 §5.9 step 3)."""
-        for index, form in enumerate(self.forms):
-            value = number if form.prefix == 1 else max(number - 1, 0)
-            if form.bit_count >= label_bits(value) + 1:
-                return index
-        return NO_FORM
+        """Tell the form that `convert` takes as canonical, which is its own rule (spec 03 §5.9 step 3).
+
+        There is one: the number came out of a director, and the last form has the most bits.
+        """
+        return next(
+            index
+            for index, form in enumerate(self.forms)
+            if form.bit_count > label_bits(number if form.prefix == 1 else max(number - 1, 0))
+        )
 
 
 def label_for(target: int, asker: int) -> int:

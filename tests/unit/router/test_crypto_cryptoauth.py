@@ -287,6 +287,22 @@ def test_a_refused_hello_changes_nothing() -> None:
     deliver(initiator, responder)
 
 
+def test_short_handshakes() -> None:
+    """A handshake cut before the end of its header is a runt, and a key of another size makes no session."""
+    hello = session(LOW, HIGH).seal(b"", 0)
+    assert session(HIGH, LOW).open(hello[:119], 0, apply_timeout=True) is CryptoError.RUNT
+    with pytest.raises(ValueError, match="32"):
+        Session(
+            own=LOW,
+            her_key=PublicKey(b"short"),
+            users=AuthorizedUsers(),
+            require_auth=False,
+            credentials=None,
+            entropy=ENTROPY,
+            now=0,
+        )
+
+
 def test_handshake_key_of_a_packet() -> None:
     """Handshake packets show whose they claim to be; data packets and runts do not."""
     initiator, _ = established_pair()

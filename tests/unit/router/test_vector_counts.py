@@ -36,7 +36,7 @@ def _labels(data: Any) -> int:
 def _switch_headers(data: Any) -> int:
     forwarded = sum(1 for entry in data["forward"] for side in ("in", "out") if entry[side])
     hops = sum(key.startswith("onLink") for hop in data["realHops"] for key in hop)
-    return len(data["headers"]) + forwarded + hops
+    return forwarded + hops + len(data["headers"])
 
 
 def _control(data: Any) -> int:
@@ -65,7 +65,7 @@ def _trace(data: Any) -> int:
 def _dht(data: Any) -> int:
     unread = ("closest",)
     functions = sum(len(rows) for name, rows in data["functions"].items() if name not in unread)
-    return len(data["messages"]) + len(data["ctrl"]) + functions
+    return functions + len(data["messages"]) + len(data["ctrl"])
 
 
 COUNTS: list[tuple[str, Callable[[Any], int], int]] = [
