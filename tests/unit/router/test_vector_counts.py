@@ -35,7 +35,7 @@ def _labels(data: Any) -> int:
 
 def _switch_headers(data: Any) -> int:
     forwarded = sum(1 for entry in data["forward"] for side in ("in", "out") if entry[side])
-    hops = sum(key.startswith("onLink") for hop in data["realHops"] for key in hop)
+    hops = sum(1 for hop in data["realHops"] for key in hop if key.startswith("onLink"))
     return forwarded + hops + len(data["headers"])
 
 
