@@ -188,6 +188,10 @@ class Host(Protocol):
         """(path below it, SHA-256, permission bits) of every file of a tree, sorted, without bytecode caches."""
         ...
 
+    def list_source(self, path: str) -> tuple[tuple[str, str, int], ...]:
+        """The same for a tree that copy_tree may copy: a path where dexsetup runs, also for a RootedHost."""
+        ...
+
     def now(self) -> float:
         """Seconds of a clock that only goes forward."""
         ...

@@ -288,17 +288,19 @@ class FakeHost:
         return tuple(sorted(name for name in below if name and "/" not in name))
 
     def list_tree(self, path: str) -> tuple[tuple[str, str, int], ...]:
-        """Hash the files of a tree, in the machine or outside."""
-        if path in self.sources:
-            found = self.sources[path]
-        else:
-            prefix = f"{path}/"
-            found = {
+        """Hash the files of a tree."""
+        prefix = f"{path}/"
+        return _hashed(
+            {
                 name[len(prefix) :]: node.content
                 for name, node in self.nodes.items()
                 if name.startswith(prefix) and node.kind is FileKind.FILE
             }
-        return tuple(sorted((name, sha256(content).hexdigest(), 0o644) for name, content in found.items()))
+        )
+
+    def list_source(self, path: str) -> tuple[tuple[str, str, int], ...]:
+        """Hash the files of a tree outside of the machine."""
+        return _hashed(self.sources.get(path, {}))
 
     def probe(self, argv: Sequence[str], *, timeout: float = 10.0) -> Completed:
         """Answer as the test said, or as if the program were not there."""
@@ -431,6 +433,10 @@ class FakeHost:
         names = {line.split(":")[0] for line in known}
         known += [f"{name}:x:900:900::/:/usr/sbin/nologin" for name in sorted(self.users - names)]
         self.put("/etc/passwd", "".join(f"{line}\n" for line in known).encode())
+
+
+def _hashed(files: Mapping[str, bytes]) -> tuple[tuple[str, str, int], ...]:
+    return tuple(sorted((name, sha256(content).hexdigest(), 0o644) for name, content in files.items()))
 
 
 _MUTATIONS = frozenset(

@@ -98,6 +98,10 @@ class PosixFiles:
         top = self.real_path(path)
         return tree_of(top)
 
+    def list_source(self, path: str) -> tuple[tuple[str, str, int], ...]:
+        """Hash every file below a directory of the machine that dexsetup runs on."""
+        return tree_of(path)
+
     def accounts(self) -> Accounts:
         """Return the users and groups of this machine or image."""
         return Accounts.parse(self._read("/etc/passwd", follow=True), self._read("/etc/group", follow=True))
@@ -248,7 +252,6 @@ class PosixFiles:
             ignore = shutil.ignore_patterns(*_LEFT_OUT_OF_TREES)
             shutil.copytree(source, fresh, symlinks=False, ignore=ignore)
             _own_tree(fresh)
-            os.sync()
             if os.path.lexists(place):
                 os.rename(place, old)
             os.rename(fresh, place)
@@ -404,7 +407,7 @@ def _locked(place: str) -> int:
 
 
 def _own_tree(top: str) -> None:
-    """Make everything below root's own and writable by nobody else, whoever the source belonged to."""
+    """Make everything below root's own and writable by nobody else, and put it on the disk."""
     for directory, _, files in os.walk(top):
         os.chmod(directory, 0o755)  # noqa: S103 - programs of a service: readable by all
         _chown(directory)
@@ -412,6 +415,9 @@ def _own_tree(top: str) -> None:
             place = os.path.join(directory, file)
             os.chmod(place, 0o755 if os.stat(place).st_mode & 0o111 else 0o644)
             _chown(place)
+            fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            os.fsync(fd)
+            os.close(fd)
 
 
 def _chown(place: str) -> None:

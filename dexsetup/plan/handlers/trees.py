@@ -39,7 +39,7 @@ class TreeHandler:
     def _wanted(self, tree: Tree, context: Context) -> dict[str, tuple[str, bool]]:
         if tree.entries:
             return {entry.path: (entry.sha256, bool(entry.mode & 0o111)) for entry in tree.entries}
-        return {path: (sha, bool(mode & 0o111)) for path, sha, mode in context.host.list_tree(tree.source)}
+        return {path: (sha, bool(mode & 0o111)) for path, sha, mode in context.host.list_source(tree.source)}
 
     def apply(self, tree: Tree, context: Context) -> None:
         """Move the former tree aside and copy the new one."""
