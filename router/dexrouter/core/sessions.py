@@ -33,7 +33,7 @@ from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_mesh_address
 from dexrouter.crypto.users import AuthorizedUsers
 from dexrouter.wire.labels import routes_through
-from dexrouter.wire.session_frame import ContentType
+from dexrouter.wire.session_frame import ContentType, data_header
 
 __all__ = [
     "AuthenticationFailed",
@@ -72,15 +72,6 @@ _FIRST_HANDLES: Final = 99_996
 _HEADER: Final = Struct(">QBBH")
 _WORD: Final = Struct(">I")
 _TWO_WORDS: Final = Struct(">II")
-_DATA_HEADERS: Final[dict[int, bytes]] = {}
-
-
-def _data_header(content_type: int) -> bytes:
-    """Give the 4 bytes in front of content of this type (spec 04 §4.2)."""
-    header = _DATA_HEADERS.get(content_type)
-    if header is None:
-        header = _DATA_HEADERS[content_type] = bytes((0x10, 0, content_type >> 8, content_type & 0xFF))
-    return header
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +292,7 @@ class Sessions:
     def _frame(self, session: Session, path: int, content_type: int, content: bytes, now: float) -> bytes:
         """Encrypt and put the switch header in front: path, version 1, everything else 0 (spec 04 §4.7)."""
         crypto = session.crypto
-        header = _data_header(content_type)
+        header = data_header(content_type)
         session.bytes_out += len(content)
         if not session.unanswered_since:
             session.unanswered_since = now
