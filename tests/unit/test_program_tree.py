@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,8 +24,8 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tree(staging: Path, python: str) -> Iterator[Path]:
-    yield prepare(staging, python=python)
+def tree(staging: Path, python: str) -> Path:
+    return prepare(staging, python=python)
 
 
 def test_what_is_needed_is_followed_through_every_requirement() -> None:
