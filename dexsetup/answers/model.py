@@ -102,7 +102,9 @@ class Phone(Section):
 class User(Section):
     """A person on this machine whose programs are set up."""
 
-    login: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = question("Login", default=...)
+    login: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = question(
+        "Login", hint="the name of an account on this machine", default=...
+    )
     real_name: str | None = question(
         "Name that letters and calls show", hint="Left out: the one in the account."
     )

@@ -1,0 +1,69 @@
+"""Turns references to secrets into the secrets, when a plan is made and no earlier.
+
+"file:PATH" is the first line of a file, "env:NAME" a variable of the environment that dexsetup was started
+in; anything else is the secret itself. The answers that are saved keep the references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dexsetup.answers.model import Answers, Peer
+from dexsetup.errors import AnswersError, HostError
+from dexsetup.host.base import Host
+from dexsetup.secret import Secret
+
+__all__ = ["resolve_secrets", "secrets_of"]
+
+_FILE, _VARIABLE = "file:", "env:"
+
+
+def resolve_secrets(answers: Answers, host: Host, environment: Mapping[str, str]) -> Answers:
+    """Return the answers with the secrets in place. Raises AnswersError with every one that is missing."""
+    problems: list[str] = []
+    peers = tuple(
+        _resolved(peer, f"peer[{index + 1}].password", host, environment, problems)
+        for index, peer in enumerate(answers.peer)
+    )
+    if problems:
+        raise AnswersError(tuple(problems))
+    return answers.model_copy(update={"peer": peers}) if answers.peer else answers
+
+
+def secrets_of(answers: Answers) -> tuple[Secret, ...]:
+    """Return every secret that stands in answers."""
+    return tuple(peer.password for peer in answers.peer if peer.password is not None)
+
+
+def _resolved(
+    peer: Peer, where: str, host: Host, environment: Mapping[str, str], problems: list[str]
+) -> Peer:
+    if peer.password is None:
+        return peer
+    text = peer.password.reveal()
+    if text.startswith(_FILE):
+        found = _from_file(text.removeprefix(_FILE), where, host, problems)
+    elif text.startswith(_VARIABLE):
+        name = text.removeprefix(_VARIABLE)
+        found = environment.get(name, "")
+        if not found:
+            problems.append(f"{where}: the environment variable {name} is not set")
+    else:
+        return peer
+    return peer.model_copy(update={"password": Secret(found)}) if found else peer
+
+
+def _from_file(path: str, where: str, host: Host, problems: list[str]) -> str:
+    try:
+        content = host.read(path)
+    except HostError as error:
+        problems.append(f"{where}: {error.what}")
+        return ""
+    if content is None:
+        problems.append(f"{where}: there is no file {path}")
+        return ""
+    lines = content.decode("utf-8", "replace").splitlines()
+    if not lines or not lines[0].strip():
+        problems.append(f"{where}: the file {path} is empty")
+        return ""
+    return lines[0].strip()
