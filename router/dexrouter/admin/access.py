@@ -11,7 +11,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DEFAULT_CONFIG", "Access", "AccessError", "access_from_config", "find_access"]
+__all__ = [
+    "DEFAULT_CONFIG",
+    "DEFAULT_HOST",
+    "DEFAULT_PORT",
+    "Access",
+    "AccessError",
+    "access_from_config",
+    "find_access",
+]
 
 DEFAULT_CONFIG: Final = Path("/etc/cjdroute.conf")
 DEFAULT_HOST: Final = "127.0.0.1"
@@ -66,12 +74,12 @@ def find_access(
 
 def access_from_config(path: Path) -> Access:
     """Read address and password out of a cjdroute.conf. Raises AccessError."""
-    from dexrouter.config import ConfigError, load_config  # noqa: PLC0415 - most runs do not need the parser
-
     try:
         data = path.read_bytes()
     except OSError as error:
         raise AccessError(f"Cannot read {path}: {error.strerror}.") from error
+    from dexrouter.config import ConfigError, load_config  # noqa: PLC0415 - most runs do without the parser
+
     try:
         admin = load_config(data, str(path)).admin
     except ConfigError as error:
