@@ -80,7 +80,7 @@ def _genconf(*, seeded: bool, ethernet: bool) -> int:
     if not seeded:
         sys.stdout.write(genconf(os.urandom, eth=ethernet))
         return 0
-    from dexrouter.crypto.genconf_seed import SeededEntropy
+    from dexrouter.crypto.entropy import SeededEntropy
 
     seed = sys.stdin.buffer.read(_SEED_SIZE)
     if len(seed) != _SEED_SIZE:

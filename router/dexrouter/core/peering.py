@@ -41,7 +41,7 @@ from dexrouter.core.outputs import Beacon, Output, PeerChanged, Transmit
 from dexrouter.core.switch import Switch, SwitchFullError
 from dexrouter.crypto.cryptoauth import CryptoError, Session, peek_handshake_key
 from dexrouter.crypto.entropy import Entropy
-from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_mesh_address
+from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_node_key
 from dexrouter.crypto.users import AuthorizedUsers, Credentials
 from dexrouter.wire.beacon import Beacon as BeaconContent
 from dexrouter.wire.encoding_scheme import V358
@@ -266,7 +266,7 @@ class Peering:
         """
         if key == self._own.public:
             raise PeeringError("this is the node's own key")
-        if not is_mesh_address(address_of(key)):
+        if not is_node_key(key):
             raise PeeringError("not a cjdns key: its address does not begin with fc")
         old = self._by_link.get((interface, link_address))
         if old is not None:
@@ -355,7 +355,7 @@ class Peering:
         key = PublicKey(beacon.public_key)
         if key == self._own.public:
             return
-        if not is_mesh_address(address_of(key)) or beacon.version < OLDEST_COMPATIBLE_VERSION:
+        if not is_node_key(key) or beacon.version < OLDEST_COMPATIBLE_VERSION:
             self.drops["beacon.unusable"] += 1
             return
         credentials = Credentials(password=beacon.password)
@@ -474,7 +474,7 @@ class Peering:
         if key is None or packet[3] > 1:
             self.drops["link.stranger"] += 1
             return None
-        if key == self._own.public or not is_mesh_address(address_of(key)):
+        if key == self._own.public or not is_node_key(key):
             self.drops["link.bad_key"] += 1
             return None
         session = self._new_session(key, now, require_auth=True, credentials=None)

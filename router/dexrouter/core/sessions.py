@@ -30,7 +30,7 @@ from dexrouter.core.paths import Paths
 from dexrouter.crypto.cryptoauth import CryptoError, State, peek_handshake_key
 from dexrouter.crypto.cryptoauth import Session as CryptoSession
 from dexrouter.crypto.entropy import Entropy
-from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_mesh_address
+from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_node_key
 from dexrouter.crypto.users import AuthorizedUsers
 from dexrouter.wire.labels import routes_through
 from dexrouter.wire.session_frame import ContentType, data_header
@@ -218,11 +218,10 @@ class Sessions:
         if key is None:
             self.drops["session.short"] += 1
             return None
-        address = address_of(key)
-        if key == self._own.public or not is_mesh_address(address):
+        if key == self._own.public or not is_node_key(key):
             self.drops["session.bad_key"] += 1
             return None
-        session = self.by_address.get(address)
+        session = self.by_address.get(address_of(key))
         fresh = session or self._make(key, now)
         plain = fresh.crypto.open(body, now, apply_timeout=True)
         if isinstance(plain, CryptoError):
@@ -309,7 +308,7 @@ class Sessions:
         address = address_of(key)
         session = self.by_address.get(address)
         if session is None:
-            if key == self._own.public:
+            if key == self._own.public or not is_node_key(key):
                 return None
             session = self._keep(self._make(key, now))
         if version:
