@@ -1,4 +1,4 @@
-"""The control handler answers as the reference does, byte for byte (control.json), and matches its own pings."""
+"""The control handler answers as the reference does, byte for byte (control.json), and knows its own pings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from remote import RemotePeer, make_node
 
 from dexrouter.core.control import Answered, ControlHandler, PingPurpose, PingTimeout
 from dexrouter.core.node import Node
 from dexrouter.crypto.keys import PublicKey
 from dexrouter.wire.control import Ping, Pong, parse_control
+from remote import RemotePeer, make_node
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "control.json"
 NOW = 1000.0
