@@ -1,0 +1,31 @@
+"""The steps, in the order in which they can be done. A new application is one more file here (see base)."""
+
+from __future__ import annotations
+
+from dexsetup.steps.base import Step
+from dexsetup.steps.boot import BootStep
+from dexsetup.steps.firewall import FirewallStep
+from dexsetup.steps.identity import IdentityStep
+from dexsetup.steps.mail import MailStep
+from dexsetup.steps.packages import PackagesStep
+from dexsetup.steps.peers import PeersStep
+from dexsetup.steps.router import RouterStep
+from dexsetup.steps.userfiles import UserFilesStep
+from dexsetup.steps.verify import VerifyStep
+
+__all__ = ["all_steps"]
+
+
+def all_steps() -> tuple[Step, ...]:
+    """Return every step. Peers come before the router, so that it is started once, with all of them."""
+    return (
+        PackagesStep(),
+        IdentityStep(),
+        PeersStep(),
+        RouterStep(),
+        FirewallStep(),
+        BootStep(),
+        MailStep(),
+        UserFilesStep(),
+        VerifyStep(),
+    )

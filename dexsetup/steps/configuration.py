@@ -1,0 +1,149 @@
+"""Edits of cjdroute.conf that the answers ask for: bytes in, bytes out, every other byte as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dexrouter.config import BeaconMode, ConfigError, ConnectTo, RouterConfig, TunDevice, load_config
+from dexrouter.config.edit import remove_peer, set_beacon, set_udp_port, set_value, upsert_peer
+from dexrouter.config.spans import apply_edits
+from dexrouter.crypto.keys import address_text, key_pair_from_private, public_key_text
+from dexsetup.answers.model import Node, Peer
+from dexsetup.errors import AnswersError
+
+__all__ = ["DEVICE", "udp_ports", "with_identity", "with_peers"]
+
+DEVICE = "cjdns0"
+"""Name of the mesh interface of a new node: a fixed one, so that firewalls can name it."""
+_NEW_KEY_MARK = '// dexsetup: made new for the answer key = "new": '
+
+
+def with_identity(present: bytes | None, node: Node, drawn: bytes, imported: bytes | None) -> bytes:
+    """Return the configuration with the key, port, device and beacons that the node section asks for.
+
+    `present` is what the machine has, `drawn` a fresh configuration, `imported` one to take the key from. All
+    have been read without error. Raises AnswersError with every answer that cannot be followed.
+    """
+    if present is None:
+        data = imported if imported is not None else drawn
+        node = node if node.device is not None or imported is not None else _with_default_device(node)
+    else:
+        data = present if imported is None else _with_key_of(present, imported)
+    if node.key == "new" and not _is_marked(data):
+        data = _marked(data if present is None else _with_key_of(data, drawn))
+    problems: list[str] = []
+    for key, edit in (("udp_port", _with_port), ("lan_peering", _with_beacon), ("device", _with_device)):
+        try:
+            data = edit(data, node)
+        except ConfigError as error:
+            problems.append(f"node.{key}: {error}")
+    if problems:
+        raise AnswersError(tuple(problems))
+    return data
+
+
+def with_peers(data: bytes, peers: Sequence[Peer]) -> bytes:
+    """Return the configuration with these peers merged in, and those removed that shall be absent.
+
+    What an answer leaves out is taken from the entry that is there already. Raises AnswersError with the
+    problems of all peers.
+    """
+    problems: list[str] = []
+    for number, peer in enumerate(peers):
+        try:
+            data = _with_peer(data, peer)
+        except (ConfigError, ValueError) as error:
+            problems.append(f"peer[{number}]: {error}")
+    if problems:
+        raise AnswersError(tuple(problems))
+    return data
+
+
+def udp_ports(config: RouterConfig) -> tuple[int, ...]:
+    """Return the UDP ports that peers reach the node on, sorted; beacons on the local network not counted."""
+    return tuple(sorted({interface.bind.port for interface in config.udp_interfaces} - {0}))
+
+
+def _with_default_device(node: Node) -> Node:
+    return node.model_copy(update={"device": DEVICE})
+
+
+def _with_key_of(data: bytes, other: bytes) -> bytes:
+    private = load_config(other).private_key.reveal()
+    if load_config(data).private_key.reveal() == private:
+        return data
+    pair = key_pair_from_private(private)
+    for path, value in (
+        ("privateKey", private.hex()),
+        ("publicKey", public_key_text(pair.public)),
+        ("ipv6", address_text(pair.address)),
+    ):
+        data = apply_edits(data, set_value(data, path, value))
+    return data
+
+
+def _mark_of(data: bytes) -> str:
+    pair = key_pair_from_private(load_config(data).private_key.reveal())
+    return f"{_NEW_KEY_MARK}{address_text(pair.address)}"
+
+
+def _is_marked(data: bytes) -> bool:
+    """Whether the key that is there was made for this very answer, so that a second run keeps it."""
+    return _mark_of(data).encode() in data.splitlines()
+
+
+def _marked(data: bytes) -> bytes:
+    """Note for which answer the key was made, behind the last brace: no reader looks there (spec 08 §1)."""
+    lines = [line for line in data.splitlines(keepends=True) if not line.startswith(_NEW_KEY_MARK.encode())]
+    body = b"".join(lines)
+    return body + (b"" if body.endswith(b"\n") else b"\n") + _mark_of(data).encode() + b"\n"
+
+
+def _with_port(data: bytes, node: Node) -> bytes:
+    return data if node.udp_port is None else apply_edits(data, set_udp_port(data, node.udp_port))
+
+
+def _with_beacon(data: bytes, node: Node) -> bytes:
+    if node.lan_peering is None:
+        return data
+    mode = BeaconMode.SEND if node.lan_peering else BeaconMode.OFF
+    return apply_edits(data, set_beacon(data, mode))
+
+
+def _with_device(data: bytes, node: Node) -> bytes:
+    if node.device is None:
+        return data
+    if not isinstance(load_config(data).tunnel, TunDevice):
+        data = apply_edits(data, set_value(data, "router.interface.type", "TUNInterface"))
+    return apply_edits(data, set_value(data, "router.interface.tunDevice", node.device))
+
+
+def _with_peer(data: bytes, peer: Peer) -> bytes:
+    if peer.state == "absent":
+        return apply_edits(data, remove_peer(data, peer.public_key))
+    known = _known_entry(load_config(data), peer)
+    address = peer.address or (known.address if known else None)
+    password = peer.password.reveal() if peer.password else (known.password if known else None)
+    if address is None:
+        raise ValueError("an address is needed, and no peer with this key is there already")
+    if password is None:
+        raise ValueError("a password is needed, and no peer with this key is there already")
+    wanted = ConnectTo(
+        address=address,
+        public_key=peer.public_key,
+        password=password,
+        login=peer.login or (known.login if known else None),
+        peer_name=peer.name or (known.peer_name if known else None),
+    )
+    return apply_edits(data, upsert_peer(data, wanted))
+
+
+def _known_entry(config: RouterConfig, peer: Peer) -> ConnectTo | None:
+    entries = [
+        entry
+        for interface in config.udp_interfaces
+        for entry in interface.connect_to
+        if entry.public_key == peer.public_key
+    ]
+    same_address = [entry for entry in entries if entry.address == peer.address]
+    return next(iter(same_address or entries), None)

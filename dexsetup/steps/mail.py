@@ -1,0 +1,160 @@
+"""Mail between mesh addresses: opensmtpd, its configuration and the name that it gives itself.
+
+The configuration lets in letters for the named users alone, relays for nobody, and by default sends to mesh
+addresses alone (spec 10 §1.2). A file that somebody else wrote is not replaced unless a person decided so.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv6Address
+
+from dexsetup.answers.model import Answers, Mail
+from dexsetup.facts import Facts, Program
+from dexsetup.plan.model import ManagedFile, Resource, Risk, StepPlan, Unit, UnitActive
+from dexsetup.steps.base import Inputs
+from dexsetup.steps.boot import drop_in_path, resolver_path
+from dexsetup.steps.node import CONFIG, address_of, file_content, needed_config
+
+__all__ = ["MailStep", "mail_literal", "mail_spellings"]
+
+_CONFIG_TEMPLATE = "opensmtpd/smtpd.conf.j2"
+_NAME_TEMPLATE = "opensmtpd/mailname.j2"
+_OURS = b"Written by dexsetup"
+_OLDEST = (6, 4)
+_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*")
+
+
+def mail_literal(address: str) -> str:
+    """Return the address as it stands behind the @ of a letter's address."""
+    return f"[IPv6:{address}]"
+
+
+def mail_spellings(address: str) -> tuple[str, ...]:
+    """Return every spelling of the address that others write: opensmtpd compares them as text."""
+    value = IPv6Address(address)
+    unpadded = ":".join(f"{int(group, 16):x}" for group in value.exploded.split(":"))
+    forms = dict.fromkeys((str(value), unpadded, value.exploded))
+    return tuple(text for form in forms for text in (f"[IPv6:{form}]", f"[{form}]"))
+
+
+class MailStep:
+    """See the module docstring."""
+
+    name = "mail"
+    title = "Mail server"
+
+    def reads(self, answers: Answers, facts: Facts) -> tuple[str, ...]:
+        """Name the node's configuration, which has the address, and the mail server's."""
+        return (CONFIG, facts.mail_server.config) if answers.mail is not None else ()
+
+    def plan(self, inputs: Inputs) -> StepPlan | None:
+        """Want opensmtpd to serve this node's address, or want our files gone when mail is switched off."""
+        mail, facts = inputs.answers.mail, inputs.facts
+        if mail is None:
+            return None
+        if not mail.enable:
+            return _switched_off(facts)
+        address = address_of(needed_config(inputs))
+        return StepPlan(
+            name=self.name,
+            title=MailStep.title,
+            resources=_resources(inputs, mail, address),
+            verifications=(UnitActive(facts.mail_server.unit),),
+            needs=("packages", "router", "boot"),
+            risks=(
+                Risk(
+                    "mesh-mail",
+                    f"Everybody on the mesh can reach port 25 of [{address}] and leave letters of up to "
+                    f"20 MB for {_people(inputs.answers)}. Port 25 on other addresses stays as it is.",
+                ),
+            ),
+            notes=_notes(inputs.answers, mail),
+            unavailable=_reason_against(facts),
+            address=address,
+        )
+
+
+def _resources(inputs: Inputs, mail: Mail, address: str) -> tuple[Resource, ...]:
+    facts, renderer = inputs.facts, inputs.renderer
+    server = facts.mail_server
+    literal, spellings = mail_literal(address), mail_spellings(address)
+    logins = (*dict.fromkeys(user.login for user in inputs.answers.user), "postmaster")
+    program = server.installed.path if server.installed is not None else "/usr/sbin/smtpd"
+    config = ManagedFile(
+        path=server.config,
+        content=renderer.render(
+            _CONFIG_TEMPLATE,
+            address=address,
+            literal=literal,
+            aliases=server.aliases,
+            own_domains=spellings,
+            recipients=[f"{login}@{spelling}" for login in logins for spelling in spellings],
+            local_names=[facts.hostname] if _HOSTNAME.fullmatch(facts.hostname) else [],
+            relay=mail.relay,
+        ),
+        validate=(program, "-n", "-f", "{}"),
+        template=f"{_CONFIG_TEMPLATE} {renderer.version(_CONFIG_TEMPLATE)}",
+        on_conflict=mail.on_conflict,
+        foreign="ask",
+    )
+    name = ManagedFile(
+        path=server.mailname,
+        content=renderer.render(_NAME_TEMPLATE, literal=literal),
+        template=f"{_NAME_TEMPLATE} {renderer.version(_NAME_TEMPLATE)}",
+        on_conflict=mail.on_conflict,
+    )
+    changes = (config.path, name.path, drop_in_path(facts), resolver_path())
+    return (name, config, Unit(server.unit, restart_on=changes))
+
+
+def _switched_off(facts: Facts) -> StepPlan:
+    server = facts.mail_server
+    files = (ManagedFile(server.config, None), ManagedFile(server.mailname, None))
+    is_ours = _OURS in (file_content(facts, server.config) or b"")
+    stop = (Unit(server.unit, enabled=False, active=False),) if is_ours else ()
+    return StepPlan(
+        name=MailStep.name,
+        title=MailStep.title,
+        resources=(*stop, *files),
+        notes=(f"{server.unit} was set up for the mesh: it is stopped. Letters in its queue stay there.",)
+        if is_ours
+        else (),
+    )
+
+
+def _people(answers: Answers) -> str:
+    logins = tuple(dict.fromkeys(user.login for user in answers.user))
+    return ", ".join((*logins, "postmaster"))
+
+
+def _notes(answers: Answers, mail: Mail) -> tuple[str, ...]:
+    notes = []
+    if not answers.user:
+        notes.append("No user is named in the answers: letters from the mesh are taken for postmaster alone.")
+    if mail.relay == "any":
+        notes.append(
+            "Letters may also leave for the ordinary Internet. Large providers refuse letters from addresses "
+            "like this one, and each look-up of a name can delay mail when the network is away."
+        )
+    return tuple(notes)
+
+
+def _reason_against(facts: Facts) -> str:
+    server = facts.mail_server
+    if server.port_25_holder not in {"", "smtpd", "opensmtpd"}:
+        return (
+            f"{server.port_25_holder} listens on port 25 already, and two mail servers cannot share it: stop "
+            "it and switch it off first, or leave mail out of the answers."
+        )
+    if server.installed is not None and not _is_new_enough(server.installed):
+        return (
+            f"opensmtpd {server.installed.version} is older than 6.4 and reads another kind of configuration"
+            ": update it first."
+        )
+    return ""
+
+
+def _is_new_enough(program: Program) -> bool:
+    found = re.search(r"(\d+)\.(\d+)", program.version)
+    return found is None or (int(found[1]), int(found[2])) >= _OLDEST

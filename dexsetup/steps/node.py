@@ -1,0 +1,144 @@
+"""What several steps ask about the node: which answers hold for it, its configuration, its address.
+
+Pure functions of a step's inputs. The configuration goes through two hands: the identity step gives it key,
+port and device, the peers step puts peers into the result of that. Both compute from the same bytes here, so
+every step sees the address and the port that the files will have.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address
+
+from dexrouter.config import ConfigError, RouterConfig, load_config
+from dexrouter.crypto.keys import key_pair_from_private
+from dexsetup.answers.model import Answers, Node
+from dexsetup.errors import AnswersError, MachineError
+from dexsetup.facts import Facts
+from dexsetup.steps.base import Inputs
+from dexsetup.steps.configuration import with_identity, with_peers
+
+__all__ = [
+    "CONFIG",
+    "ReadsConfig",
+    "address_of",
+    "file_content",
+    "imported_path",
+    "is_switched_off",
+    "needed_config",
+    "parsed",
+    "planned_config",
+    "present_config",
+    "wanted_node",
+    "with_node_identity",
+]
+
+CONFIG = "/etc/cjdroute.conf"
+
+
+class ReadsConfig:
+    """A step that must see the router's configuration: key, address, port and peers stand there."""
+
+    def reads(self, answers: Answers, facts: Facts) -> tuple[str, ...]:
+        """Name the configuration, whatever the answers."""
+        del answers, facts
+        return (CONFIG,)
+
+
+def wanted_node(answers: Answers, facts: Facts) -> Node | None:
+    """Return the node section that holds, or None when the node is left alone.
+
+    Without a section and without an identity on the machine, whatever needs an address gets a node with the
+    default answers.
+    """
+    if answers.node is not None:
+        return answers.node
+    if file_content(facts, CONFIG):
+        return None
+    is_mail_wanted = answers.mail is not None and answers.mail.enable
+    is_phone_wanted = answers.phone is not None and answers.phone.enable
+    is_peered = any(peer.state == "present" for peer in answers.peer)
+    is_used = any(not is_switched_off(file, answers) for user in answers.user for file in user.files)
+    return Node() if is_mail_wanted or is_phone_wanted or is_peered or is_used else None
+
+
+def is_switched_off(program: str, answers: Answers) -> bool:
+    """Return whether a user's program, by its word in the answers, is one whose subject is switched off."""
+    section = answers.phone if program == "linphonerc" else answers.mail
+    return section is not None and not section.enable
+
+
+def imported_path(answers: Answers) -> str | None:
+    """Return the path of the configuration whose key shall be taken over, if one is named."""
+    if answers.node is None or not answers.node.key.startswith("import:"):
+        return None
+    return answers.node.key.removeprefix("import:")
+
+
+def file_content(facts: Facts, path: str) -> bytes | None:
+    """Return what was read of a file for the steps. Raises MachineError if it must not be touched."""
+    file = facts.files.get(path)
+    if file is None:
+        return None
+    if file.problem:
+        raise MachineError(f"{path} cannot be used.", why=file.problem, done="Nothing was changed.")
+    return file.content
+
+
+def present_config(facts: Facts) -> bytes | None:
+    """Return the configuration that is on the machine; an empty file counts as none (spec 09 §4)."""
+    return file_content(facts, CONFIG) or None
+
+
+def parsed(data: bytes, source: str = CONFIG) -> RouterConfig:
+    """Read a configuration. Raises MachineError that names every place that is not understood."""
+    try:
+        return load_config(data, source)
+    except ConfigError as error:
+        raise MachineError(
+            f"{source} cannot be understood.",
+            why=str(error),
+            done="It was not touched.",
+            advice=f"Mend the place named above, then look with: dexrouter --check --config {source}",
+        ) from error
+
+
+def with_node_identity(inputs: Inputs) -> bytes | None:
+    """Return the configuration with the identity, port and device that are wanted; None without a node."""
+    present = present_config(inputs.facts)
+    node = wanted_node(inputs.answers, inputs.facts)
+    if present is not None:
+        parsed(present)
+    if node is None:
+        return present
+    path = imported_path(inputs.answers)
+    imported = None
+    if path is not None:
+        imported = file_content(inputs.facts, path)
+        if not imported:
+            raise AnswersError(
+                (f"node.key: {path} is not there or is empty, so no key can be taken from it",)
+            )
+        parsed(imported, path)
+    return with_identity(present, node, inputs.draws.router_config, imported)
+
+
+def planned_config(inputs: Inputs) -> bytes | None:
+    """Return the configuration as it will be when this plan is done; None without a node."""
+    base = with_node_identity(inputs)
+    if base is None:
+        return None
+    return with_peers(base, inputs.answers.peer)
+
+
+def needed_config(inputs: Inputs) -> bytes:
+    """Return the configuration as it will be, for a step whose own answers bring a node if there is none."""
+    content = planned_config(inputs)
+    if content is None:
+        raise AssertionError("what needs an address brings a node: see wanted_node")
+    return content
+
+
+def address_of(data: bytes) -> str:
+    """Return the mesh address of a configuration's key, as RFC 5952 writes it: the one form for all files."""
+    private = parsed(data).private_key.reveal()
+    return str(IPv6Address(bytes(key_pair_from_private(private).address)))

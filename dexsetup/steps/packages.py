@@ -1,0 +1,66 @@
+"""Packages of the distribution that the other steps need. They are added, never removed."""
+
+from __future__ import annotations
+
+from dexsetup.answers.model import Answers
+from dexsetup.facts import Facts
+from dexsetup.plan.model import PackageSet, StepPlan
+from dexsetup.steps.base import Inputs
+from dexsetup.steps.node import ReadsConfig, is_switched_off, wanted_node
+
+__all__ = ["PackagesStep"]
+
+_NAMES = {
+    "debian": {"ip": "iproute2", "mailrc": "s-nail", "pinerc": "alpine", "cjdns": "cjdns"},
+    "fedora": {"ip": "iproute", "mailrc": "s-nail", "pinerc": "alpine", "cjdns": "cjdns"},
+}
+"""What a purpose needs, by family of distributions."""
+
+
+class PackagesStep(ReadsConfig):
+    """See the module docstring."""
+
+    name = "packages"
+    title = "Packages of the distribution"
+
+    def plan(self, inputs: Inputs) -> StepPlan | None:
+        """Want the packages of everything that the answers switch on."""
+        answers, facts = inputs.answers, inputs.facts
+        names = _NAMES.get(facts.family)
+        purposes = _purposes(answers, facts)
+        is_mail_wanted = answers.mail is not None and answers.mail.enable
+        if not purposes and not is_mail_wanted:
+            return None
+        if names is None:
+            wanted = [*purposes, *([facts.mail_server.package] if is_mail_wanted else [])]
+            text = (
+                f"{facts.os_name} is not one dexsetup knows: install what is missing of {', '.join(wanted)}."
+            )
+            return StepPlan(name=self.name, title=self.title, notes=(text,))
+        packages = {names[purpose] for purpose in purposes}
+        if is_mail_wanted:
+            packages.add(facts.mail_server.package)
+        return StepPlan(
+            name=self.name,
+            title=self.title,
+            resources=(PackageSet(tuple(sorted(packages))),),
+            notes=_phone_notes(answers, facts),
+        )
+
+
+def _purposes(answers: Answers, facts: Facts) -> tuple[str, ...]:
+    node = wanted_node(answers, facts)
+    found = set()
+    if node is not None:
+        found.add("cjdns" if node.backend == "cjdns" else "ip")
+    for user in answers.user:
+        found |= {file for file in user.files if file != "linphonerc" and not is_switched_off(file, answers)}
+    return tuple(sorted(found))
+
+
+def _phone_notes(answers: Answers, facts: Facts) -> tuple[str, ...]:
+    if "linphone" in facts.programs or not any("linphonerc" in user.files for user in answers.user):
+        return ()
+    if facts.family == "fedora":
+        return ("Linphone is not in Fedora: its Flatpak, or baresip, makes the calls.",)
+    return ("Linphone is not installed here, and dexsetup does not install it: apt install linphone-desktop",)

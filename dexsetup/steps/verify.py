@@ -1,0 +1,39 @@
+"""The look from outside when all is done: the address is there, a peer answers, the mail server greets."""
+
+from __future__ import annotations
+
+from dexsetup.plan.model import AddressBound, PeerEstablished, StepPlan, TcpGreets, Verification
+from dexsetup.steps.base import Inputs
+from dexsetup.steps.node import ReadsConfig, address_of, parsed, planned_config, wanted_node
+
+__all__ = ["VerifyStep"]
+
+_ADDRESS_SECONDS = 10.0
+_PEER_SECONDS = 30.0
+_GREETING_SECONDS = 20.0
+_SMTP_PORT = 25
+
+
+class VerifyStep(ReadsConfig):
+    """See the module docstring."""
+
+    name = "verify"
+    title = "Check from end to end"
+
+    def plan(self, inputs: Inputs) -> StepPlan | None:
+        """Want what was set up to answer."""
+        answers = inputs.answers
+        is_mail_wanted = answers.mail is not None and answers.mail.enable
+        is_node_touched = wanted_node(answers, inputs.facts) is not None or bool(answers.peer)
+        content = planned_config(inputs)
+        if content is None or not (is_node_touched or is_mail_wanted):
+            return None
+        address = address_of(content)
+        checks: list[Verification] = [AddressBound(address, _ADDRESS_SECONDS)]
+        if is_node_touched and any(entry.connect_to for entry in parsed(content).udp_interfaces):
+            checks.append(PeerEstablished(_PEER_SECONDS))
+        if is_mail_wanted:
+            checks.append(TcpGreets(address, _SMTP_PORT, "220 ", _GREETING_SECONDS))
+        return StepPlan(
+            name=self.name, title=self.title, verifications=tuple(checks), needs=("router",), address=address
+        )

@@ -1,0 +1,187 @@
+"""The router, packages, firewall and verify steps: exact resources for recorded machines."""
+
+from __future__ import annotations
+
+import pytest
+
+from dexsetup.facts import Program
+from dexsetup.plan.model import (
+    AddressBound,
+    FirewallOpening,
+    Link,
+    ManagedFile,
+    PackageSet,
+    PeerEstablished,
+    SystemUser,
+    TcpGreets,
+    Tree,
+    Unit,
+    UnitActive,
+)
+from dexsetup.steps.configuration import udp_ports
+from dexsetup.steps.firewall import FirewallStep
+from dexsetup.steps.node import CONFIG, parsed
+from dexsetup.steps.packages import PackagesStep
+from dexsetup.steps.router import RouterStep
+from dexsetup.steps.verify import VerifyStep
+from step_inputs import ADDRESS, answers, config, debian, file_of, inputs, peer, with_node
+
+UNITS = "/etc/systemd/system"
+PORT = udp_ports(parsed(config(1)))[0]
+
+
+def test_the_embedded_router_is_a_copy_an_account_and_two_units() -> None:
+    """In the order in which they can be made."""
+    plan = RouterStep().plan(inputs(answers(node={}), debian()))
+    assert plan is not None
+    shapes = [
+        (item.path, item.owner, item.mode) if isinstance(item, ManagedFile) else item
+        for item in plan.resources
+    ]
+    assert shapes == [
+        SystemUser("dexrouter", home="/nonexistent", comment="mesh router"),
+        Tree("/opt/dexsetup", source="/var/cache/dexsetup/program/tree"),
+        Link("/usr/local/bin/dexctl", "/opt/dexsetup/bin/dexctl"),
+        Link("/usr/local/bin/dexrouter", "/opt/dexsetup/bin/dexrouter"),
+        Link("/usr/local/bin/dexsetup", "/opt/dexsetup/bin/dexsetup"),
+        (f"{UNITS}/dexrouter.service", "root", 0o644),
+        (f"{UNITS}/cjdns-wait-online.service", "root", 0o644),
+        Unit(
+            "dexrouter.service",
+            restart_on=(CONFIG, f"{UNITS}/dexrouter.service", "/opt/dexsetup"),
+        ),
+        Unit("cjdns-wait-online.service", restart_on=(f"{UNITS}/cjdns-wait-online.service",)),
+    ]
+    assert plan.waits == (AddressBound(ADDRESS, 60.0),)
+    assert plan.verifications == (UnitActive("dexrouter.service"),)
+    assert plan.needs == ("packages", "identity", "peers")
+    assert (plan.unavailable, plan.risks, plan.notes) == ("", (), ())
+
+
+@pytest.mark.parametrize(
+    ("content", "rights"),
+    [
+        (config(1), b"CAP_NET_ADMIN"),
+        (config(1, eth=True), b"CAP_NET_ADMIN CAP_NET_RAW"),
+        (config(1, udp_port=443), b"CAP_NET_ADMIN CAP_NET_BIND_SERVICE"),
+    ],
+    ids=["plain", "ethernet", "privileged_port"],
+)
+def test_the_unit_has_the_rights_that_the_configuration_needs_and_no_others(
+    content: bytes, rights: bytes
+) -> None:
+    plan = RouterStep().plan(inputs(answers(node={}), with_node(content)))
+    lines = (file_of(plan, f"{UNITS}/dexrouter.service").content or b"").splitlines()
+    assert b"AmbientCapabilities=" + rights in lines
+    assert b"CapabilityBoundingSet=" + rights in lines
+
+
+def test_a_running_cjdns_is_replaced_only_as_an_accepted_risk() -> None:
+    """It is stopped before ours starts, and the risk has a name."""
+    facts = debian(with_node().files, running_router="cjdns")
+    plan = RouterStep().plan(inputs(answers(node={}), facts))
+    assert plan is not None
+    assert [risk.name for risk in plan.risks] == ["replace-cjdns"]
+    units = [item.name for item in plan.resources if isinstance(item, Unit)]
+    assert units == ["cjdns.service", "dexrouter.service", "cjdns-wait-online.service"]
+    assert Unit("cjdns.service", enabled=False, active=False) in plan.resources
+
+
+def test_the_distributions_router_needs_its_unit_alone() -> None:
+    facts = debian(with_node().files, family="fedora", running_router="cjdns")
+    plan = RouterStep().plan(inputs(answers(node={"backend": "cjdns"}), facts))
+    assert plan is not None
+    assert plan.resources == (Unit("cjdns.service", restart_on=(CONFIG,)),)
+    assert plan.risks == ()
+
+
+def test_what_a_machine_lacks_is_said_in_a_sentence() -> None:
+    no_tun = RouterStep().plan(inputs(answers(node={}), debian(has_tun=False)))
+    no_package = RouterStep().plan(inputs(answers(node={"backend": "cjdns"}), debian()))
+    assert no_tun is not None
+    assert no_package is not None
+    assert "/dev/net/tun" in no_tun.unavailable
+    assert "has no package of cjdns" in no_package.unavailable
+
+
+def test_without_systemd_the_plan_says_what_a_reboot_does() -> None:
+    plan = RouterStep().plan(inputs(answers(node={}), debian(init="direct")))
+    assert plan is not None
+    assert "is not started at boot" in plan.notes[0]
+
+
+def test_packages_are_those_of_what_is_switched_on() -> None:
+    carol = {"login": "carol", "files": ("mailrc", "pinerc", "linphonerc")}
+    wanted = answers(node={}, mail={}, user=(carol,))
+    plan = PackagesStep().plan(inputs(wanted, debian()))
+    assert plan is not None
+    assert plan.resources == (PackageSet(("alpine", "iproute2", "opensmtpd", "s-nail")),)
+    assert plan.notes[0].startswith("Linphone is not installed here")
+
+
+def test_packages_have_fedoras_names_on_fedora() -> None:
+    wanted = answers(node={"backend": "cjdns"}, user=({"login": "carol", "files": ("linphonerc",)},))
+    plan = PackagesStep().plan(inputs(wanted, debian(family="fedora")))
+    assert plan is not None
+    assert plan.resources == (PackageSet(("cjdns",)),)
+    assert plan.notes[0].startswith("Linphone is not in Fedora")
+
+
+def test_a_phone_that_is_there_needs_no_word() -> None:
+    wanted = answers(user=({"login": "carol", "files": ("linphonerc",)},))
+    facts = with_node(programs={"linphone": Program("/usr/bin/linphonec", "5.1.65")})
+    assert PackagesStep().plan(inputs(wanted, facts)) is None
+
+
+def test_an_unknown_distribution_is_told_what_to_install() -> None:
+    plan = PackagesStep().plan(inputs(answers(node={}, mail={}), debian(family="other", os_name="Odd 1")))
+    assert plan is not None
+    assert plan.resources == ()
+    assert plan.notes == ("Odd 1 is not one dexsetup knows: install what is missing of ip, opensmtpd.",)
+
+
+def test_the_firewall_lets_in_the_router_and_mail() -> None:
+    plan = FirewallStep().plan(inputs(answers(node={}, firewall={}, mail={}), debian()))
+    assert plan is not None
+    assert plan.resources == (FirewallOpening(PORT, "udp"), FirewallOpening(25, "tcp"))
+
+
+def test_the_firewall_is_left_alone_unless_the_answers_name_it() -> None:
+    assert FirewallStep().plan(inputs(answers(node={}), debian())) is None
+    assert FirewallStep().plan(inputs(answers(node={}, firewall={"enable": False}), debian())) is None
+
+
+def test_no_firewall_is_said_with_what_follows_from_it() -> None:
+    plan = FirewallStep().plan(inputs(answers(node={}, firewall={}), debian(firewall="none")))
+    assert plan is not None
+    assert plan.resources == ()
+    assert "can be reached from the mesh" in plan.notes[0]
+
+
+def test_a_port_that_is_drawn_at_each_start_cannot_be_opened() -> None:
+    content = config(1).replace(f":{PORT}".encode(), b":0")
+    plan = FirewallStep().plan(inputs(answers(firewall={}), with_node(content)))
+    assert plan is not None
+    assert plan.resources == ()
+    assert "set node.udp_port" in plan.notes[0]
+
+
+def test_the_end_to_end_check_looks_at_what_was_set_up() -> None:
+    wanted = answers(node={}, mail={}, peer=(peer(),))
+    plan = VerifyStep().plan(inputs(wanted, debian()))
+    assert plan is not None
+    assert plan.verifications == (
+        AddressBound(ADDRESS, 10.0),
+        PeerEstablished(30.0),
+        TcpGreets(ADDRESS, 25, "220 ", 20.0),
+    )
+
+
+def test_a_node_without_peers_is_not_asked_for_one() -> None:
+    plan = VerifyStep().plan(inputs(answers(node={}), debian()))
+    assert plan is not None
+    assert plan.verifications == (AddressBound(ADDRESS, 10.0),)
+
+
+def test_nothing_asked_is_nothing_checked() -> None:
+    assert VerifyStep().plan(inputs(answers(firewall={}), with_node())) is None
