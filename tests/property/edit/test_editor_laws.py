@@ -62,7 +62,7 @@ def test_settings_of_alpine_come_and_go_without_a_trace(data: bytes, value: str,
     assert keyline.edits(after, wanted, ["feature-list"]) == ()
     assert keyline.present(after)["mine"] == value
     assert f"{item}-item" in keyline.items(keyline.present(after)["feature-list"])
-    if data.count(b"mine=") <= 1 and not before.get("mine"):
+    if data.count(b"mine=") <= 1 and not before.get("mine") and b"# set by dexsetup" not in data:
         assert apply_edits(after, keyline.removal(after, wanted, ["feature-list"])) == data
 
 
