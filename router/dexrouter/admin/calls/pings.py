@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dexrouter import PROTOCOL_VERSION
 from dexrouter.admin.context import Context, PendingPing
 from dexrouter.admin.message import Reply
 from dexrouter.admin.table import INT, TEXT, TEXT_REQUIRED, Call, Caller, CallError, Table
@@ -64,7 +65,8 @@ def collect_pings(context: Context) -> list[tuple[Caller, Reply]]:
 
 def _reply(pending: PendingPing, answer: Answered | PingTimeout) -> Reply:
     if isinstance(answer, PingTimeout):
-        return {"result": "timeout", "path": pending.path, "ms": int(answer.waited * 1000)}
+        waited = int(answer.waited * 1000)
+        return {"result": "timeout", "path": pending.path, "ms": waited, "version": PROTOCOL_VERSION}
     content = answer.answer
     data = content.data[_COOKIE_SIZE:] if isinstance(content, Pong | KeyPong) else b""
     reply: Reply = {

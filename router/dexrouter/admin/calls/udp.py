@@ -60,8 +60,7 @@ def new(call: Call) -> Reply:
 )
 def begin_connection(call: Call) -> Reply:
     """Add a peer and call it; a peer at the same address is replaced."""
-    key = call.text("publicKey")
-    parse_key(key)
+    parse_key(call.text("publicKey"))
     interface = _interface(call)
     endpoint = parse_socket_address(call.text("address"))
     if endpoint is None:
@@ -119,11 +118,14 @@ def get_descriptor(call: Call) -> Reply:
 def connect(call: Call, interface: Interface, address: LinkAddress) -> None:
     """Add the peer that the arguments describe. Raises CallError."""
     password, node = call.raw("password"), call.context.node
+    key = parse_key(call.text("publicKey"))
+    if key == node.own.public:
+        raise CallError("invalid cjdns public key.")
     try:
         node.peering.connect(
             interface.number,
             address,
-            parse_key(call.text("publicKey")),
+            key,
             None if password is None else Credentials(password, call.raw("login")),
             call.now,
             name=(call.raw("peerName") or b"outer").decode("utf-8", "surrogateescape"),
