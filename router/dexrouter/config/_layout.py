@@ -116,12 +116,9 @@ class Site:
         return tuple(edits)
 
     def is_made(self) -> bool:
-        """Whether it was made for its members and holds nothing else but them."""
-        start, end = self._node.start + 1, self._close
-        if not self._parts:
-            return False
-        before = self._data[start : self._parts[0].start].strip(_WHITE)
-        after = self._data[self._parts[-1].end : end].strip(_WHITE)
+        """Whether it was made for its members (of which there is one) and holds nothing else but them."""
+        before = self._data[self._node.start + 1 : self._parts[0].start].strip(_WHITE)
+        after = self._data[self._parts[-1].end : self._close].strip(_WHITE)
         return before == _MARK.encode() and not after
 
     def _insert(self, bodies: Sequence[str]) -> tuple[Edit, ...]:

@@ -17,6 +17,7 @@ the tolerant dialect too, because a brace inside such a comment is never meant a
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -205,7 +206,7 @@ class _CommaError(ConfigError):
     """A missing or surplus comma, or text before the first brace: nothing to the tolerant grammar."""
 
 
-class _Parser:
+class _Parser(ABC):
     """What both parsers share: the lexer, and values by the kind of their first token."""
 
     def __init__(self, data: bytes, dialect: Dialect, source: str) -> None:
@@ -229,13 +230,13 @@ class _Parser:
             f"expected a value but found {_shown(token)}", token.start, _value_hint(self._data, token)
         )
 
+    @abstractmethod
     def object(self, opening: Token, depth: int) -> Object:
         """Return the dictionary that `opening` begins."""
-        raise NotImplementedError
 
+    @abstractmethod
     def array(self, opening: Token, depth: int) -> Array:
         """Return the list that `opening` begins."""
-        raise NotImplementedError
 
     def unclosed(self, opening: Token, closing: str) -> ConfigError:
         """Make the error of a bracket that is never closed."""

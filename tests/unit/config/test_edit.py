@@ -283,6 +283,12 @@ def test_a_change_that_would_hit_more_than_it_should_is_refused() -> None:
         remove_value(b'{/"a": 1/ "b": 2\n}', "a")
 
 
+def test_a_comma_behind_a_comment_goes_with_its_entry_and_the_comment_stays() -> None:
+    data = b'{ "a": 1 /* one */ ,\n  "b": 2 /* two */ }'
+    assert edited(data, remove_value(data, "a")) == '{ /* one */ \n  "b": 2 /* two */ }'
+    assert edited(data, remove_value(data, "b")) == '{ "a": 1 /* one */ \n  /* two */ }'
+
+
 def test_the_udp_port_changes_in_every_entry_and_addresses_stay() -> None:
     after = load_config(apply_edits(GENERATED, set_udp_port(GENERATED, 4321)))
     assert [str(udp.bind) for udp in after.udp_interfaces] == ["0.0.0.0:4321", "[::]:4321"]

@@ -75,6 +75,7 @@ def test_the_message_names_place_cause_and_remedy() -> None:
         ('{\n# no\n"a": 1}', 2, 1, 'but found "#"', "Comments begin with //"),
         ('{"a": -}', 1, 7, 'a "-" without a number', "digits"),
         ('{"a": 1', 1, 1, 'the "{" that stands here is never closed', 'Put the "}"'),
+        ('{"a": [1,', 1, 7, 'the "[" that stands here is never closed', 'Put the "]"'),
         ('{"a": [1', 1, 7, 'the "[" that stands here is never closed', 'Put the "]"'),
         ('{"a": "x', 1, 7, "never ends", "closing quotation mark"),
         ("{ /* x", 1, 3, "the comment that begins here never ends", "*/"),

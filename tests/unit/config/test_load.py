@@ -198,6 +198,10 @@ def test_a_peer_that_would_stop_the_reference_is_an_error(entry: str, what: str)
             '"interfaces": {"ETHInterface": {"bind": "eth0", "connectTo": {"01:02": {}}}}',
             'interfaces.ETHInterface.connectTo.01:02: "01:02" is no Ethernet address',
         ),
+        (
+            '"interfaces": {"ETHInterface": {"bind": "eth0", "connectTo": {"01:02:03:04:05:06": 1}}}',
+            "interfaces.ETHInterface.connectTo.01:02:03:04:05:06: is not a dictionary",
+        ),
         ('"authorizedPasswords": ["x"]', "authorizedPasswords[0]: expected a dictionary in braces"),
         ('"authorizedPasswords": [{"user": "x"}]', "authorizedPasswords[0].password: is missing"),
         (

@@ -107,6 +107,14 @@ def test_content_is_not_forgiven_and_says_why(text: str, why: str) -> None:
     assert problem.why.endswith(".")
 
 
+def test_entries_without_any_braces_end_where_the_next_begins() -> None:
+    """As they come out of a letter whose program has eaten the braces."""
+    other = FIELDS.replace(KEY, OTHER_KEY)
+    pasted = parse_peers(f'"203.0.113.7:9123": {FIELDS}\n"[2001:db8::7]:1": {other}\nthat "is" all')
+    assert pasted.problems == ()
+    assert pasted.peers == (PEER, ConnectTo("[2001:db8::7]:1", OTHER_KEY, "s3cret", "public", "stash"))
+
+
 def test_the_same_address_with_other_credentials_is_a_problem() -> None:
     pasted = parse_peers(ENTRY + ENTRY.replace("s3cret", "other"))
     assert pasted.peers == (PEER,)
