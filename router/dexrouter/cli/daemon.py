@@ -92,21 +92,21 @@ def _genconf(*, seeded: bool, ethernet: bool) -> int:
 
 
 def _cleanconf(data: bytes) -> int:
-    from dexrouter.config import ConfigErrors, cleanconf
+    from dexrouter.config import ConfigError, cleanconf
 
     try:
         sys.stdout.write(cleanconf(data))
-    except ConfigErrors as error:
+    except ConfigError as error:
         return _fail(str(error), BAD_INPUT)
     return 0
 
 
 def _run(data: bytes, *, name: str, verbose: int, check: bool) -> int:
-    from dexrouter.config import ConfigErrors, load_config
+    from dexrouter.config import ConfigError, load_config
 
     try:
         config = load_config(data)
-    except ConfigErrors as error:
+    except ConfigError as error:
         return _fail(f"{name}: {error}", BAD_INPUT)
     if check:
         for warning in config.warnings:
