@@ -43,7 +43,7 @@ __all__ = [
     "present",
 ]
 
-Source: TypeAlias = object
+Source: TypeAlias = tuple[str | int, ...]
 """Where a request came from: whatever the edge gave, compared and handed back, never looked into."""
 
 _T = TypeVar("_T")

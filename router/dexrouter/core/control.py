@@ -49,6 +49,8 @@ class PingPurpose(Enum):
     LIVENESS = auto()
     ADMIN = auto()
     ROUTE_SERVER = auto()
+    IDENTIFY = auto()
+    """Whose packets are these, that belong to no session of ours?"""
 
 
 class PingKind(Enum):

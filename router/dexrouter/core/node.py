@@ -23,6 +23,7 @@ from typing import Final
 
 from dexrouter import PROTOCOL_VERSION
 from dexrouter.core.control import Answered, ControlHandler, ErrorReceived, PingKind, PingPurpose, PingTimeout
+from dexrouter.core.inquiries import Inquiries, Inquiry
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.metric import DHT_PEER
 from dexrouter.core.outputs import Output, ToTun
@@ -35,17 +36,19 @@ from dexrouter.core.sessions import (
     Probe,
     SearchWanted,
     Sessions,
+    UnknownHandle,
 )
 from dexrouter.core.switch import ROUTER, Switch
 from dexrouter.crypto.cryptoauth import CryptoError
 from dexrouter.crypto.entropy import Entropy
-from dexrouter.crypto.keys import Address, KeyPair
+from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_node_key
 from dexrouter.crypto.users import AuthorizedUsers
 from dexrouter.wire.control import (
     CONTROL_WORD,
     MIN_USEFUL_ERROR,
     AuthenticationCause,
     ErrorCode,
+    KeyPong,
     SwitchError,
 )
 from dexrouter.wire.encoding_scheme import V358, label_for
@@ -79,6 +82,8 @@ class Node:
         self.control = ControlHandler(own_key=own.public, entropy=entropy)
         self.sessions = Sessions(own=own, entropy=entropy, now=now)
         self.pathfinder = Pathfinder(own=own.public, own_scheme=V358, entropy=entropy, now=now)
+        self.inquiries = Inquiries(entropy=entropy)
+        """Router queries for people; their answers are in it, the asker empties them."""
         self.drops: Counter[str] = Counter()
         self.answers: list[Answered | PingTimeout] = []
         """Answers to pings that somebody outside asked for (PingPurpose.ADMIN); the asker empties it."""
@@ -127,6 +132,7 @@ class Node:
         self.control.poll(now)
         self.sessions.poll(now)
         self.pathfinder.poll(now)
+        self.inquiries.poll(now)
         self._settle(now)
 
     def next_deadline(self) -> float:
@@ -136,6 +142,7 @@ class Node:
             self.control.next_deadline(),
             self.sessions.next_deadline(),
             self.pathfinder.next_deadline(),
+            self.inquiries.next_deadline(),
         ):
             if other is not None and other < deadline:
                 deadline = other
@@ -173,6 +180,17 @@ class Node:
         self._settle(now)
         return sent
 
+    def inquire(self, inquiry: Inquiry, now: float, *, timeout: float) -> bool:
+        """Send a router query; the answer appears in `inquiries.answers`. False: too many are under way."""
+        content = self.inquiries.ask(inquiry, now, timeout=timeout)
+        if content is None:
+            return False
+        frame = self.sessions.send_message(inquiry.key, inquiry.version, inquiry.path, content, now)
+        if frame is not None:
+            self._forward(frame, ROUTER, now)
+        self._settle(now)
+        return True
+
     # -- inside
 
     def _forward(self, frame: bytes, source: int, now: float) -> None:
@@ -202,7 +220,8 @@ class Node:
         if content_type <= _LAST_NEXT_HEADER:
             self._to_tun(rebuild(session.address, self.own.address, content_type, content))
         elif content_type == ContentType.CJDHT:
-            self.pathfinder.message(session.key, path, content, now)
+            if not self.inquiries.receive(session.key, path, content, now):
+                self.pathfinder.message(session.key, path, content, now)
         else:
             self.drops["router.content_type"] += 1
 
@@ -296,6 +315,10 @@ class Node:
                     self.pathfinder.probe(session.key, session.version or PROTOCOL_VERSION, path, now)
                 case Discovered(session=session, path=path):
                     self.pathfinder.discovered_path(session.address, session.key, session.version, path, now)
+                case UnknownHandle(path=path):
+                    self._send_ping(
+                        path, PingPurpose.IDENTIFY, now, timeout=PING_TIMEOUT, kind=PingKind.KEY_PING
+                    )
                 case AuthenticationFailed():
                     self._send_authentication_error(event, now)
 
@@ -328,12 +351,24 @@ class Node:
                     self.drops["control.pong_elsewhere"] += 1
                     return
                 self.peering.pong(peer, version, now)
+            case Answered(purpose=PingPurpose.IDENTIFY, answer=KeyPong(key=key), version=version):
+                if event.path == event.asked_path:
+                    self._greet(PublicKey(key), version, event.path, now)
             case Answered(purpose=PingPurpose.ADMIN) | PingTimeout(purpose=PingPurpose.ADMIN):
                 self.answers.append(event)
             case ErrorReceived(path=path, error=error):
                 self._error_received(path, error, now)
             case _:
                 pass
+
+    def _greet(self, key: PublicKey, version: int, path: int, now: float) -> None:
+        """Begin a session with a node that goes on with one we have lost.
+
+        The key may be a lie of a switch on the way: then nobody can read our hello.
+        """
+        session = self.sessions.by_address.get(address_of(key)) if is_node_key(key) else None
+        if is_node_key(key) and (session is None or not session.crypto.is_established):
+            self.pathfinder.probe(key, version, path, now)
 
     def _error_received(self, path: int, error: SwitchError, now: float) -> None:
         if len(error.cause) < _MIN_CAUSE:

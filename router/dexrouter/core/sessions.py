@@ -44,6 +44,7 @@ __all__ = [
     "Session",
     "SessionEvent",
     "Sessions",
+    "UnknownHandle",
 ]
 
 MAX_SESSIONS: Final = 4096
@@ -63,6 +64,9 @@ BELIEVE_UNKNOWN_AFTER: Final = 1.0
 
 TICK: Final = 0.5
 _ERRORS_PER_SECOND: Final = 10
+IDENTIFY_SIZE: Final = 72
+"""Length of the frame that asks a node for its key (KEYPING): shorter packets are not answered with one."""
+
 _ERROR_SIZE: Final = 60
 """Length of the authentication error's whole frame."""
 
@@ -108,7 +112,14 @@ class AuthenticationFailed:
     state: State
 
 
-SessionEvent = SearchWanted | Probe | Discovered | AuthenticationFailed
+@dataclass(frozen=True, slots=True)
+class UnknownHandle:
+    """A packet for no session of ours came over `path`: its sender does not know that we began anew."""
+
+    path: int
+
+
+SessionEvent = UnknownHandle | SearchWanted | Probe | Discovered | AuthenticationFailed
 
 
 class Session:
@@ -197,6 +208,8 @@ class Sessions:
             session = self.by_handle.get(word)
             if session is None:
                 self.drops["session.unknown_handle"] += 1
+                if len(body) + 12 >= IDENTIFY_SIZE and self._may_speak(now):
+                    self.events.append(UnknownHandle(path))
                 return None
             if _WORD.unpack_from(body, 4)[0] < 4:
                 self.drops["session.setup_behind_handle"] += 1
@@ -249,12 +262,18 @@ class Sessions:
         self.drops[f"session.{error.name.lower()}"] += 1
         if len(body) + 12 < _ERROR_SIZE:
             return
+        if self._may_speak(now):
+            self.events.append(AuthenticationFailed(path, body, error, session.crypto.state))
+
+    def _may_speak(self, now: float) -> bool:
+        """Bound what strangers can make us send."""
         if now >= self._errors_until:
             self._errors_until = now + 1.0
             self._errors_left = _ERRORS_PER_SECOND
-        if self._errors_left:
-            self._errors_left -= 1
-            self.events.append(AuthenticationFailed(path, body, error, session.crypto.state))
+        if not self._errors_left:
+            return False
+        self._errors_left -= 1
+        return True
 
     # -- out
 

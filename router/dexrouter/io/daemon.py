@@ -15,6 +15,7 @@ import signal
 from types import TracebackType
 from typing import Self
 
+from dexrouter.admin.edge import Edge
 from dexrouter.config import BeaconMode as ConfiguredBeacon
 from dexrouter.config import ConnectTo, Family, RouterConfig, TunDevice, UdpInterface, bytes_of
 from dexrouter.core.links import LinkAddress, format_link_address
@@ -22,6 +23,7 @@ from dexrouter.core.node import Node
 from dexrouter.core.outputs import Beacon, PeerChanged, ToTun, Transmit
 from dexrouter.core.peering import BeaconMode, PeeringError, PeerState
 from dexrouter.crypto.keys import (
+    PublicKey,
     address_text,
     key_pair_from_private,
     parse_address,
@@ -29,6 +31,7 @@ from dexrouter.crypto.keys import (
     public_key_text,
 )
 from dexrouter.crypto.users import Credentials, DuplicateUserError
+from dexrouter.io.admin_socket import AdminSocket, Process
 from dexrouter.io.beacons import BeaconSocket
 from dexrouter.io.clock import boot_time
 from dexrouter.io.errors import StartError
@@ -36,6 +39,7 @@ from dexrouter.io.log import event
 from dexrouter.io.loop import EventLoop
 from dexrouter.io.netlink import configure_device
 from dexrouter.io.notify import notify
+from dexrouter.io.peer_cache import CachedPeer, PeerCache
 from dexrouter.io.tun import MTU
 from dexrouter.io.tun import TunDevice as OpenTun
 from dexrouter.io.udp import UdpSocket
@@ -67,6 +71,8 @@ class Daemon:
         self._sockets: dict[int, UdpSocket] = {}
         self._beacons: dict[int, BeaconSocket] = {}
         self._tun: OpenTun | None = None
+        self._admin: AdminSocket | None = None
+        self._cache = PeerCache.in_runtime_directory(public_key_text(self.node.own.public))
 
     def __enter__(self) -> Self:
         try:
@@ -90,7 +96,7 @@ class Daemon:
         self._loop.on_signal(signal.SIGINT, self._loop.stop)
         notify("READY=1")
         try:
-            self._loop.run(self.node.next_deadline, self._due, self._slept)
+            self._loop.run(self._next_deadline, self._due, self._slept)
         finally:
             notify("STOPPING=1")
         _log.info(event("stopped"))
@@ -103,6 +109,9 @@ class Daemon:
             beacons.close()
         self._sockets.clear()
         self._beacons.clear()
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
         if self._tun is not None:
             self._tun.close()
             self._tun = None
@@ -114,9 +123,11 @@ class Daemon:
         for warning in self.config.warnings:
             _log.warning(event("config", warning=warning))
         self._add_users()
+        self._open_admin()
         own_device = self._make_tun()
         for interface in self.config.udp_interfaces:
             self._open_udp(interface, own_device)
+        self._greet_cached()
         _log.info(
             event(
                 "started",
@@ -138,6 +149,18 @@ class Daemon:
                 raise StartError(
                     f"authorizedPasswords: {error}", advice="Remove one of the two entries."
                 ) from error
+
+    def _open_admin(self) -> None:
+        admin = self.config.admin
+        process = Process(self._loop.stop)
+        self._admin = AdminSocket(
+            admin.bind.host,
+            admin.bind.port,
+            password=admin.password or os.urandom(16).hex(),
+            node=self.node,
+            edge=Edge(process=process, memory=process),
+        )
+        self._loop.add_reader(self._admin.fileno(), self._read_admin)
 
     def _make_tun(self) -> str:
         if not isinstance(self.config.tunnel, TunDevice):
@@ -188,6 +211,32 @@ class Daemon:
         except PeeringError as error:
             raise StartError(f"connectTo {peer.address}: {error}") from error
 
+    def _greet_cached(self) -> None:
+        numbers = {socket.name: number for number, socket in self._sockets.items()}
+        users = {user.login.decode(errors="surrogateescape") for user in self.node.users.users()}
+        for peer in self._cache.load():
+            if peer.interface in numbers and peer.user in users:
+                self.node.peering.greet(
+                    numbers[peer.interface],
+                    peer.link_address,
+                    PublicKey(bytes.fromhex(peer.key)),
+                    boot_time(),
+                )
+
+    def _remember_peers(self) -> None:
+        self._cache.save(
+            [
+                CachedPeer(
+                    interface=peer.interface.name,
+                    address=tuple(peer.link_address),
+                    key=peer.key.hex(),
+                    user=(peer.session.user or b"").decode(errors="surrogateescape"),
+                )
+                for peer in self.node.peering.peers()
+                if peer.is_incoming and peer.state is PeerState.ESTABLISHED
+            ]
+        )
+
     # -- run
 
     def _read_udp(self, number: int, socket: UdpSocket) -> None:
@@ -207,9 +256,21 @@ class Daemon:
             self.node.receive_beacon(number, source, content, now)
         self._carry_out()
 
+    def _read_admin(self) -> None:
+        if self._admin is not None:
+            self._admin.receive()
+            self._carry_out()
+
+    def _next_deadline(self) -> float:
+        deadline = self.node.next_deadline()
+        admin = self._admin.next_deadline() if self._admin is not None else None
+        return deadline if admin is None else min(deadline, admin)
+
     def _due(self, now: float) -> None:
         if now >= self.node.next_deadline():
             self.node.poll(now)
+        if self._admin is not None:
+            self._admin.poll(now)
         self._carry_out()
 
     def _slept(self, now: float) -> None:
@@ -233,6 +294,8 @@ class Daemon:
                     self._beacons[interface].send(content)
                 case PeerChanged():
                     _log_peer(output)
+                    if PeerState.ESTABLISHED.name in (output.before, output.state):
+                        self._remember_peers()
 
 
 def _log_peer(change: PeerChanged) -> None:
