@@ -66,7 +66,7 @@ def machine() -> FakeHost:
     host.put("/home/carol/.pinerc", b"# mine\nsort-key=date\n", mode=0o600, owner="carol")
     host.packages.brings["opensmtpd"] = {"/etc/smtpd.conf": PACKAGED}
     host.services.units["opensmtpd.service"] = UnitState(exists=True, enabled=False, active=False)
-    host.users.add("carol")
+    host.add_system_user("carol", home="/home/carol", comment="")
     host.network.bound.add(ADDRESS)
     host.network.greetings[(ADDRESS, 25)] = f"220 [IPv6:{ADDRESS}] ESMTP OpenSMTPD"
     host.network.peers = (("192.0.2.1:2000", "ESTABLISHED"),)
