@@ -147,7 +147,7 @@ def _sentence(details: ErrorDetails, path: Sequence[str | int]) -> str:
             allowed = _words(str(context.get("expected", "")))
             return f"must be one of {', '.join(allowed)}, not {_shown(given)}.{_guess(str(given), allowed)}"
         case "string_pattern_mismatch":
-            return f"{_shown(given)} is not what is expected here. {_hint(path)}".rstrip()
+            return f"{_shown(given)} is not what is expected here: {_hint(path)}".rstrip(": ")
         case "greater_than_equal" | "less_than_equal":
             bound = context.get("ge", context.get("le"))
             relation = "at least" if kind == "greater_than_equal" else "at most"

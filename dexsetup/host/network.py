@@ -1,0 +1,117 @@
+"""Looks at the network: is an address here, does a server greet, whom does the router know. Changes nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+import socket
+import time
+from collections.abc import Callable
+
+from dexrouter.wire.bencode import decode, encode
+from dexrouter.wire.errors import WireError
+
+__all__ = ["LiveNetwork", "admin_place", "peers_of_reply"]
+
+_ADMIN = ("127.0.0.1", 11234)
+_ADMIN_SECONDS = 2.0
+_PAGES_MAX = 64
+_LINE_MAX = 512
+
+
+class LiveNetwork:
+    """The network of the machine that dexsetup runs on. `read` gives the router's configuration."""
+
+    def __init__(self, read: Callable[[str], bytes | None], config: str = "/etc/cjdroute.conf") -> None:
+        self._read = read
+        self._config = config
+
+    def address_is_bound(self, address: str) -> bool:
+        """Try to bind a socket to it: an address that is still tentative does not count."""
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind((address, 0))
+            except OSError:
+                return False
+        return True
+
+    def tcp_greeting(self, host: str, port: int, timeout: float) -> str:
+        """Connect and return the first line."""
+        deadline = time.monotonic() + timeout
+        with socket.create_connection((host, port), timeout) as connection:
+            text = b""
+            while b"\n" not in text and len(text) < _LINE_MAX:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError(errno.ETIMEDOUT, f"connected, but no greeting within {timeout:.0f} s")
+                connection.settimeout(left)
+                try:
+                    chunk = connection.recv(_LINE_MAX)
+                except TimeoutError as error:
+                    words = f"connected, but no greeting within {timeout:.0f} s"
+                    raise TimeoutError(errno.ETIMEDOUT, words) from error
+                if not chunk:
+                    break
+                text += chunk
+        return text.split(b"\n")[0].decode("utf-8", "replace").strip()
+
+    def peer_states(self) -> tuple[tuple[str, str], ...]:
+        """Ask the router page by page. No router, or one that does not answer: no peers."""
+        found: list[tuple[str, str]] = []
+        place = admin_place(self._read(self._config))
+        family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as client:
+            client.settimeout(_ADMIN_SECONDS)
+            for page in range(_PAGES_MAX):
+                request = {
+                    b"q": b"InterfaceController_peerStats",
+                    b"args": {b"page": page},
+                    b"txid": b"dexsetup",
+                }
+                try:
+                    client.connect(place)
+                    client.send(encode(request))
+                    peers, has_more = peers_of_reply(client.recv(65536))
+                except (OSError, WireError):
+                    return tuple(found)
+                found.extend(peers)
+                if not has_more:
+                    break
+        return tuple(found)
+
+
+def peers_of_reply(reply: bytes) -> tuple[tuple[tuple[str, str], ...], bool]:
+    """Return ((link address, state) ..., whether there is another page). Raises WireError for nonsense."""
+    # Some daemons put zeros before the dictionary, to align it (spec 07).
+    value = decode(reply[reply.index(b"d") :] if b"d" in reply else reply, trailing=True)
+    if not isinstance(value, dict):
+        raise WireError("the router's answer is not a dictionary", 0)
+    entries = value.get(b"peers", [])
+    peers = []
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict):
+            peers.append((_text(entry.get(b"lladdr")), _text(entry.get(b"state"))))
+    return tuple(peers), b"more" in value
+
+
+def admin_place(config: bytes | None) -> tuple[str, int]:
+    """Return the admin address that a configuration names, else cjdns' usual one.
+
+    A look for the "bind" of "admin", not a parser: the file may be in any of the lax forms, and a wrong guess
+    costs no more than a timeout.
+    """
+    text = (config or b"").decode("utf-8", "replace")
+    match = re.search(r'"?admin"?\s*:\s*\{[^{}]*?"?bind"?\s*:\s*("(?:[^"\\]|\\.)*")', text)
+    if match is None:
+        return _ADMIN
+    try:
+        place = str(json.loads(match[1]))
+    except ValueError:
+        return _ADMIN
+    host, _, port = place.rpartition(":")
+    return (host.strip("[]"), int(port)) if host and port.isdecimal() else _ADMIN
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""

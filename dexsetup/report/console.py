@@ -1,0 +1,255 @@
+"""What a person reads while dexsetup works: the plan, the diffs, the progress, the outcome.
+
+State is in the characters ([x] [ ] [!] [-] [=], ok note warn FAIL); colour only repeats it, and there is none
+with NO_COLOR or off a terminal. Without a UTF-8 terminal everything is ASCII. Data goes to standard output,
+narration to standard error; with `data` False both are narration.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+from dexsetup import __version__
+from dexsetup.errors import AnswersError, DexsetupError
+from dexsetup.plan.events import (
+    Asked,
+    Changed,
+    Checked,
+    Event,
+    Grade,
+    Output,
+    PlanMade,
+    PlannedStep,
+    Progress,
+    RunDone,
+    StepDone,
+    StepFailed,
+    StepMark,
+    StepStarted,
+)
+from dexsetup.report.redact import Redactor
+
+__all__ = ["Console", "Style", "style_for"]
+
+_WIDTH = 79
+_NAME_WIDTH = 10
+_MARKS = {
+    StepMark.TODO: "[ ]",
+    StepMark.IN_SYNC: "[=]",
+    StepMark.CONFLICT: "[!]",
+    StepMark.UNAVAILABLE: "[-]",
+    StepMark.DONE: "[x]",
+    StepMark.FAILED: "[!]",
+    StepMark.SKIPPED: "[-]",
+}
+_COLOURS = {"[x]": 32, "[!]": 31, "ok": 32, "warn": 33, "FAIL": 31, "+": 32, "-": 31, "@": 36}
+_ASCII = str.maketrans({"…": "...", "–": "-", "—": "-", "“": '"', "”": '"', "’": "'", "→": "->", "×": "x"})
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How text may look on this terminal."""
+
+    is_terminal: bool = False
+    has_colour: bool = False
+    has_unicode: bool = False
+
+
+def style_for(stream: TextIO, environment: Mapping[str, str]) -> Style:
+    """Return what the stream can show."""
+    is_terminal = stream.isatty()
+    has_unicode = is_terminal and (getattr(stream, "encoding", "") or "").lower().replace("-", "") == "utf8"
+    is_plain = "NO_COLOR" in environment or environment.get("TERM", "dumb") in {"dumb", ""}
+    return Style(
+        is_terminal, is_terminal and not is_plain, has_unicode and environment.get("TERM") != "linux"
+    )
+
+
+class Console:
+    """A listener that tells a person."""
+
+    def __init__(
+        self,
+        out: TextIO,
+        narration: TextIO,
+        redactor: Redactor,
+        style: Style,
+        *,
+        clock: Callable[[], float],
+        shows_diffs: bool = False,
+    ) -> None:
+        self._out = out
+        self._narration = narration
+        self._redactor = redactor
+        self._style = style
+        self._clock = clock
+        self._shows_diffs = shows_diffs
+        self._is_line_open = False
+        self._titles: dict[str, str] = {}
+        self._started = clock()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case PlanMade():
+                self._plan(event)
+            case StepStarted(step, title, index, count):
+                self._titles[step] = title
+                self._say(f"[>] {step:<{_NAME_WIDTH}} {title}  ({index} of {count})")
+            case Progress(step, text) | Output(step, text):
+                self._progress(step, text)
+            case Changed(_, summary):
+                self._say(f"      {summary}")
+            case StepDone(step, seconds, _):
+                self._say(_justified(f"[x] {step:<{_NAME_WIDTH}} done", f"{seconds:.1f} s"))
+            case StepFailed():
+                self._failed(event)
+            case Checked(step, grade, text):
+                self._checked(step, grade, text)
+            case Asked(step, question, choices):
+                self._asked(step, question, choices)
+            case RunDone():
+                self._done(event)
+
+    # -- the plan
+
+    def _plan(self, event: PlanMade) -> None:
+        left = f"dexsetup {__version__}"
+        self._tell(_justified(left, event.address) if event.address else left)
+        todo = sum(step.mark is StepMark.TODO for step in event.steps)
+        right = sum(step.mark is StepMark.IN_SYNC for step in event.steps)
+        stuck = len(event.steps) - todo - right
+        counts = [f"{todo} to do", f"{right} already right", *([f"{stuck} in need of you"] if stuck else [])]
+        self._tell(f"{len(event.steps)} steps: {', '.join(counts)}")
+        for step in event.steps:
+            self._step(step)
+        if self._shows_diffs:
+            self._diffs(event.steps)
+
+    def _step(self, step: PlannedStep) -> None:
+        summary = "already right" if step.mark is StepMark.IN_SYNC else step.title
+        self._tell(f" {_MARKS[step.mark]} {step.name:<{_NAME_WIDTH}} {summary}")
+        indent = " " * (_NAME_WIDTH + 6)
+        if step.problem:
+            self._tell(_wrapped(step.problem, indent))
+        for change in step.changes:
+            if not change.summary.startswith("CONFLICT"):
+                self._tell(f"{indent}{change.summary}")
+            if change.note and change.note != step.problem:
+                self._tell(_wrapped(change.note, f"{indent}  "))
+        for name, text in step.risks:
+            self._tell(_wrapped(f"risk {name}: {text}", indent))
+        if step.mark is not StepMark.IN_SYNC or self._shows_diffs:
+            for note in step.notes:
+                self._tell(_wrapped(f"note: {note}", indent))
+
+    def _diffs(self, steps: Iterable[PlannedStep]) -> None:
+        for step in steps:
+            for change in step.changes:
+                if not change.diff:
+                    continue
+                self._tell("")
+                if not change.diff[0].startswith("---"):
+                    self._tell(f"{step.name}: {change.summary}")
+                for line in change.diff:
+                    self._tell(self._coloured(line, line[:1]))
+
+    # -- while it works
+
+    def _progress(self, step: str, text: str) -> None:
+        """Show what is waited for: on a terminal in one line that is written over, else a line each."""
+        line = f"      {step}: {text}"[: _WIDTH - 1]
+        if self._style.is_terminal:
+            self._narration.write(f"\r{self._plain(line):<{_WIDTH - 1}}")
+            self._narration.flush()
+            self._is_line_open = True
+        else:
+            self._say(line)
+
+    def _checked(self, step: str, grade: Grade, text: str) -> None:
+        word = f"{grade:<4}"
+        self._say(f"{self._coloured(word, grade)} {step:<{_NAME_WIDTH}} {text}")
+
+    def _asked(self, step: str, question: str, choices: tuple[str, ...]) -> None:
+        self._say(f"{self._coloured('[!]', '[!]')} {step:<{_NAME_WIDTH}} {question}")
+        if choices:
+            self._say(f"      You can: {' or '.join(choices)}")
+
+    def _failed(self, event: StepFailed) -> None:
+        self._say(f"{self._coloured('FAIL', 'FAIL')} {event.step}: {event.what}")
+        for line in event.why.splitlines():
+            self._say(f"  said: {line}")
+        if event.done:
+            self._say(f"  Done about it: {event.done}")
+        if event.advice:
+            self._say(f"  You can: {event.advice}")
+
+    def _done(self, event: RunDone) -> None:
+        for item in event.remains:
+            self._say(f"  remains: {item}")
+        self._tell(event.text)
+        if event.run:
+            seconds = self._clock() - self._started
+            self._say(f"Run {event.run}, {seconds:.0f} s. To go back: dexsetup undo {event.run}")
+
+    # -- errors that end a run
+
+    def error(self, error: DexsetupError) -> None:
+        """Tell an error in its four parts."""
+        if isinstance(error, AnswersError):
+            for problem in error.problems:
+                self._say(problem)
+        else:
+            self._say(f"{self._coloured('FAIL', 'FAIL')} {error.what}")
+            for line in error.why.splitlines():
+                self._say(f"  said: {line}")
+        if error.done:
+            self._say(f"  Done about it: {error.done}")
+        if error.advice:
+            self._say(f"  You can: {error.advice}")
+
+    def text(self, text: str) -> None:
+        """Print data."""
+        self._tell(text)
+
+    def note(self, text: str) -> None:
+        """Print narration."""
+        self._say(text)
+
+    # -- beneath
+
+    def _tell(self, text: str) -> None:
+        self._write(self._out, text)
+
+    def _say(self, text: str) -> None:
+        self._write(self._narration, text)
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        if self._is_line_open:
+            self._narration.write(f"\r{'':<{_WIDTH - 1}}\r")
+            self._is_line_open = False
+        print(self._plain(text), file=stream, flush=True)
+
+    def _plain(self, text: str) -> str:
+        """Return the text without secrets, without control characters and, where needed, in ASCII."""
+        masked = self._redactor.text(text)
+        clean = "".join(ch for ch in masked if ch in "\n\x1b" or ch.isprintable())
+        if self._style.has_unicode:
+            return clean
+        return clean.translate(_ASCII).encode("ascii", "backslashreplace").decode()
+
+    def _coloured(self, text: str, kind: str) -> str:
+        code = _COLOURS.get(kind)
+        text = text.replace("\x1b", "")
+        return f"\x1b[{code}m{text}\x1b[0m" if code is not None and self._style.has_colour else text
+
+
+def _justified(left: str, right: str) -> str:
+    return f"{left}{right:>{max(_WIDTH - len(left), len(right) + 1)}}"
+
+
+def _wrapped(text: str, indent: str) -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")

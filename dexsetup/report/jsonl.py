@@ -1,0 +1,39 @@
+"""The event stream as JSON lines on standard output: `--json`. One object per event, UTC times, secrets as ***."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from dexsetup.plan.events import Event, event_to_json
+from dexsetup.plan.journal import utc
+from dexsetup.report.redact import Redactor
+
+__all__ = ["JsonLines"]
+
+
+class JsonLines:
+    """A listener that writes."""
+
+    def __init__(self, stream: TextIO, redactor: Redactor, clock: Callable[[], float]) -> None:
+        self._stream = stream
+        self._redactor = redactor
+        self._clock = clock
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
+        value = {"time": utc(self._clock()), **_masked(event_to_json(event), self._redactor)}
+        self._stream.write(json.dumps(value, ensure_ascii=True) + "\n")
+        self._stream.flush()
+
+
+def _masked(value: Any, redactor: Redactor) -> Any:
+    """Mask every text before it is quoted: quoting could hide a secret from the masks."""
+    if isinstance(value, str):
+        return redactor.text(value)
+    if isinstance(value, dict):
+        return {key: _masked(item, redactor) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(item, redactor) for item in value]
+    return value
