@@ -1,21 +1,24 @@
 """What the calls work on, and what the server remembers between datagrams.
 
 Bounds: 64 callers whose address is known (the one silent for longest gives way), 64 log subscriptions, and as
-many pings as the node itself has slots for.
+many pings and router queries as the node itself has slots for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from dexrouter.admin.edge import Edge
 from dexrouter.admin.log import LogStreams
+from dexrouter.admin.message import Reply
 from dexrouter.admin.table import Caller, Function, Source
+from dexrouter.core.inquiries import InquiryAnswered, InquiryTimeout
 from dexrouter.core.node import Node
 from dexrouter.crypto.entropy import Entropy
 
-__all__ = ["Context", "KnownCallers", "PendingPing"]
+__all__ = ["Context", "InquiryOutcome", "KnownCallers", "PendingInquiry", "PendingPing"]
 
 KNOWN_FOR: Final = 30.0
 """Seconds without a message after which a caller is forgotten (spec 07 §5)."""
@@ -69,6 +72,18 @@ class PendingPing:
     is_key_ping: bool
 
 
+InquiryOutcome: TypeAlias = InquiryAnswered | InquiryTimeout
+
+
+@dataclass(frozen=True, slots=True)
+class PendingInquiry:
+    """A router query that is on its way, and what to make of its answer."""
+
+    caller: Caller
+    finish: Callable[[InquiryOutcome, float], list[Reply]]
+    """Gives the replies; the second argument is the time (monotonic seconds)."""
+
+
 @dataclass(slots=True)
 class Context:
     """Everything a call may touch."""
@@ -82,4 +97,13 @@ class Context:
     known: KnownCallers = field(default_factory=KnownCallers)
     pings: dict[int, PendingPing] = field(default_factory=dict)
     """By the ticket of the ping."""
-    next_ticket: int = 1
+    inquiries: dict[int, PendingInquiry] = field(default_factory=dict)
+    """By the ticket of the query."""
+    searches: int = 0
+    """Searches that run for callers."""
+    last_ticket: int = 0
+
+    def new_ticket(self) -> int:
+        """Give a number that no ping or query on its way has."""
+        self.last_ticket += 1
+        return self.last_ticket

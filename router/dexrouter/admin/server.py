@@ -25,6 +25,7 @@ from typing import Final
 from dexrouter.admin.auth import NO_PASSWORD, cookie_at, is_authentic
 from dexrouter.admin.calls import TABLES
 from dexrouter.admin.calls.pings import collect_pings
+from dexrouter.admin.calls.routing import collect_inquiries
 from dexrouter.admin.context import Context
 from dexrouter.admin.edge import Edge, EdgeError
 from dexrouter.admin.log import LogStreams
@@ -78,13 +79,13 @@ class AdminServer:
             reply = error.reply if isinstance(error, CallError) else {"error": str(error)}
         first = self._log_records()
         replies = [] if reply is None else [_outgoing(caller, reply)]
-        return [*first, *replies, *self._late_answers()]
+        return [*first, *replies, *self._late_answers(now)]
 
     def poll(self, now: float, wall_ms: int) -> list[Outgoing]:  # noqa: ARG002 - the clocks come in pairs
         """Give what has become due: answers to pings, log records. Early calls are harmless."""
         for source in self._context.known.expire(now):
             self._context.log.forget(source)
-        return [*self._late_answers(), *self._log_records()]
+        return [*self._late_answers(now), *self._log_records()]
 
     def next_deadline(self) -> float | None:
         """When `poll` wants to be called at the latest; it is also due after each call of the node's."""
@@ -112,8 +113,9 @@ class AdminServer:
         arguments = check_arguments(function, request.arguments)
         return function.handler(Call(self._context, caller, arguments, now, wall_ms))
 
-    def _late_answers(self) -> list[Outgoing]:
-        return [_outgoing(caller, reply) for caller, reply in collect_pings(self._context)]
+    def _late_answers(self, now: float) -> list[Outgoing]:
+        late = [*collect_pings(self._context), *collect_inquiries(self._context, now)]
+        return [_outgoing(caller, reply) for caller, reply in late]
 
     def _log_records(self) -> list[Outgoing]:
         return [_outgoing(caller, reply) for caller, reply in self._context.log.collect()]

@@ -11,7 +11,10 @@ from dexrouter.admin.calls import (
     logs,
     passwords,
     pings,
+    routing,
+    search,
     sessions,
+    store,
     udp,
 )
 
@@ -27,6 +30,9 @@ TABLES: Final[tuple[Table, ...]] = (
     sessions.TABLE,
     pings.TABLE,
     logs.TABLE,
+    store.TABLE,
+    routing.TABLE,
+    search.TABLE,
     udp.TABLE,
     ethernet.TABLE,
 )

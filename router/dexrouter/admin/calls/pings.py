@@ -43,8 +43,7 @@ def switch_ping(call: Call) -> None:
     if len(data) > (MAX_KEY_PING_DATA if is_key_ping else MAX_DATA):
         raise CallError("data is too long")
     timeout = min(max(call.integer("timeout", DEFAULT_TIMEOUT), 1), LONGEST_TIMEOUT) / 1000
-    ticket = context.next_ticket
-    context.next_ticket += 1
+    ticket = context.new_ticket()
     context.pings[ticket] = PendingPing(call.caller, path, data, is_key_ping)
     kind = PingKind.KEY_PING if is_key_ping else PingKind.PING
     if not context.node.switch_ping(label, call.now, timeout=timeout, data=data, kind=kind, ticket=ticket):
