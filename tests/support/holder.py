@@ -1,0 +1,125 @@
+"""Process 1 of a place in the neighbourhood. It keeps the namespaces alive and buries the dead.
+
+Started by neighbourhood.py as `unshare ... python holder.py [PLAN]`, in new network, mount and process
+namespaces. PLAN is JSON and present when the place has a file system of its own: an overlay of the running
+system, so that whatever happens in the place is written to memory and gone with it.
+
+It says "ready" when the place can be used, and ends when its standard input closes: the kernel then kills
+every process of the place and drops its mounts and devices, also when the program that built it was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+_SYSTEM_TREES = ("usr", "etc", "var", "opt", "root", "home", "bin", "sbin", "lib", "lib64")
+"""Trees that may be file systems of their own: an overlay of / does not show what is mounted in it."""
+
+
+def mount(*arguments: str) -> None:
+    """Run mount(8)."""
+    subprocess.run(["mount", *arguments], check=True)
+
+
+def overlay(lower: Path, target: Path, scratch: Path) -> None:
+    """Mount a writable view of `lower` at `target`; changes go below `scratch`."""
+    upper, work = scratch / "upper", scratch / "work"
+    for directory in (upper, work):
+        directory.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
+    status = lower.stat()
+    upper.chmod(status.st_mode & 0o7777)
+    os.chown(upper, status.st_uid, status.st_gid)
+    mount("-t", "overlay", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", "overlay", str(target))
+
+
+def build_root(stage: Path, visible: list[str], absent: list[str]) -> Path:
+    """Build the place's file system on a tmpfs at `stage`; returns where its root is.
+
+    `visible` are directories that the place sees as they are, read-only; `absent` are paths it must not
+    have, because they belong to the real machine.
+    """
+    mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(stage))
+    root = stage / "root"
+    overlay(Path("/"), root, stage / "scratch" / "root")
+    for name in _SYSTEM_TREES:
+        tree = Path("/", name)
+        if tree.is_dir() and not tree.is_symlink() and tree.is_mount():
+            overlay(tree, root / name, stage / "scratch" / name)
+    for path in absent:
+        subprocess.run(["rm", "-rf", "--", f"{root}{path}"], check=True)
+    mount("-t", "proc", "proc", str(root / "proc"))
+    mount("-t", "sysfs", "sysfs", str(root / "sys"))
+    mount("--rbind", "/dev", str(root / "dev"))
+    mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(root / "run"))
+    (root / "run/lock").mkdir(mode=0o1777)
+    mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", str(root / "tmp"))
+    for path in visible:
+        target = Path(f"{root}{path}")
+        target.mkdir(parents=True, exist_ok=True)
+        mount("--bind", path, str(target))
+        mount("-o", "remount,bind,ro", str(target))
+    return root
+
+
+def write_names(root: Path, hostname: str) -> None:
+    """Give the place a name, and a resolver that asks nobody: there is nobody to ask."""
+    files = {
+        "hostname": f"{hostname}\n",
+        "hosts": f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {hostname}\n",
+        "resolv.conf": "lookup file\n",
+    }
+    for name, text in files.items():
+        path = root / "etc" / name
+        path.unlink(missing_ok=True)
+        path.write_text(text, encoding="ascii")
+
+
+def reap() -> None:
+    """Bury every child that has ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+
+
+def hold() -> None:
+    """Wait for the end of standard input, burying children meanwhile."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)  # noqa: FBT003 - the function takes nothing else
+    os.set_blocking(woken, False)  # noqa: FBT003 - the function takes nothing else
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    while True:
+        readable, _, _ = select.select([0, woken], [], [])
+        if woken in readable:
+            os.read(woken, 4096)
+            reap()
+        if 0 in readable and not os.read(0, 1):
+            return
+
+
+def main() -> None:
+    """Build what PLAN asks for, say so, and hold it."""
+    if len(sys.argv) > 1:
+        plan = json.loads(sys.argv[1])
+        root = build_root(Path(plan["stage"]), plan["visible"], plan["absent"])
+        write_names(root, plan["hostname"])
+        os.chroot(root)
+        os.chdir("/")
+    else:
+        mount("-t", "proc", "proc", "/proc")
+        mount("-t", "sysfs", "sysfs", "/sys")
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    hold()
+
+
+if __name__ == "__main__":
+    main()
