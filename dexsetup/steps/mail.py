@@ -142,7 +142,7 @@ def _notes(answers: Answers, mail: Mail) -> tuple[str, ...]:
 
 def _reason_against(facts: Facts) -> str:
     server = facts.mail_server
-    if server.port_25_holder not in {"", "smtpd", "opensmtpd"}:
+    if server.port_25_holder not in {"", "?", "smtpd", "opensmtpd"}:
         return (
             f"{server.port_25_holder} listens on port 25 already, and two mail servers cannot share it: stop "
             "it and switch it off first, or leave mail out of the answers."
