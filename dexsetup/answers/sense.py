@@ -1,6 +1,7 @@
 """What the declarations alone cannot say of answers: that their values make sense together.
 
-Pure. What must be compared with the machine (does the user exist) is in against.py.
+Pure. What must be compared with the machine (does the user exist) is in against.py. A peer without address or
+password may be one that the machine knows already: the peers step says so if it is not.
 """
 
 from __future__ import annotations
@@ -44,17 +45,11 @@ def peer_problems(peer: Peer) -> Iterator[tuple[str, str]]:
             "public_key",
             "is not a public key: 54 characters without a, e, i and o, of which the last are .k",
         )
-    if peer.state == "absent":
-        return
-    if peer.address is None:
-        yield "address", 'missing: a peer to connect to needs one (or say: state = "absent")'
-    elif not _is_place(peer.address):
+    if peer.address is not None and not _is_place(peer.address):
         yield (
             "address",
-            f'"{peer.address}" is not an address with a port, as 192.0.2.1:26041 or [2001:db8::1]:26041',
+            f'"{peer.address}" is not an address with a port, as 192.0.2.1:26041',
         )
-    if peer.password is None:
-        yield "password", "missing: the peer gave one out for its connection"
 
 
 def _is_place(text: str) -> bool:

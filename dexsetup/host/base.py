@@ -159,12 +159,30 @@ class Network(Protocol):
 class Host(Protocol):
     """See the module docstring. Paths are absolute paths of the machine, also for a RootedHost."""
 
-    packages: PackageManager
-    services: ServiceManager
-    firewall: Firewall
-    network: Network
-    is_live: bool
-    """False for a directory that stands for a machine: nothing runs there, so nothing is waited for."""
+    @property
+    def packages(self) -> PackageManager:
+        """What installs packages."""
+        ...
+
+    @property
+    def services(self) -> ServiceManager:
+        """What runs units."""
+        ...
+
+    @property
+    def firewall(self) -> Firewall:
+        """What lets traffic in."""
+        ...
+
+    @property
+    def network(self) -> Network:
+        """What can be seen of the network."""
+        ...
+
+    @property
+    def is_live(self) -> bool:
+        """False for a directory that stands for a machine: nothing runs there, so nothing is waited for."""
+        ...
 
     # -- looking
     def read(self, path: str, *, as_user: str | None = None) -> bytes | None:

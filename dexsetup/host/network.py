@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from dexrouter.wire.bencode import decode, encode
+from dexrouter.wire.bencode import Bencoded, decode, encode
 from dexrouter.wire.errors import WireError
 
 __all__ = ["LiveNetwork", "admin_place", "peers_of_reply"]
@@ -64,7 +64,7 @@ class LiveNetwork:
         with socket.socket(family, socket.SOCK_DGRAM) as client:
             client.settimeout(_ADMIN_SECONDS)
             for page in range(_PAGES_MAX):
-                request = {
+                request: Bencoded = {
                     b"q": b"InterfaceController_peerStats",
                     b"args": {b"page": page},
                     b"txid": b"dexsetup",
@@ -88,11 +88,9 @@ def peers_of_reply(reply: bytes) -> tuple[tuple[tuple[str, str], ...], bool]:
     if not isinstance(value, dict):
         raise WireError("the router's answer is not a dictionary", 0)
     entries = value.get(b"peers", [])
-    peers = []
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict):
-            peers.append((_text(entry.get(b"lladdr")), _text(entry.get(b"state"))))
-    return tuple(peers), b"more" in value
+    peers = (entry for entry in (entries if isinstance(entries, list) else []) if isinstance(entry, dict))
+    found = tuple((_text(peer.get(b"lladdr")), _text(peer.get(b"state"))) for peer in peers)
+    return found, b"more" in value
 
 
 def admin_place(config: bytes | None) -> tuple[str, int]:

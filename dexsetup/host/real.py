@@ -50,9 +50,9 @@ class RealHost(PosixFiles):
         """The service manager: systemd where it is PID 1."""
         return Systemd(self.run) if self._has_systemd else Direct(self)
 
-    @property
+    @cached_property
     def firewall(self) -> Firewall:
-        """The firewall as it is now: it may be installed, started or stopped while we run."""
+        """The firewall as it was found."""
         return choose_firewall(self.run, self._uplink) or NoFirewall()
 
     @cached_property

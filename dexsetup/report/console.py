@@ -7,6 +7,7 @@ narration to standard error; with `data` False both are narration.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -46,7 +47,21 @@ _MARKS = {
     StepMark.SKIPPED: "[-]",
 }
 _COLOURS = {"[x]": 32, "[!]": 31, "ok": 32, "warn": 33, "FAIL": 31, "+": 32, "-": 31, "@": 36}
-_ASCII = str.maketrans({"…": "...", "–": "-", "—": "-", "“": '"', "”": '"', "’": "'", "→": "->", "×": "x"})
+_ASCII = {
+    0x2026: "...",
+    0x2013: "-",
+    0x2014: "-",
+    0x201C: '"',
+    0x201D: '"',
+    0x2019: "'",
+    0x2192: "->",
+    0xD7: "x",
+}
+"""Ellipsis, dashes, quotation marks, arrow, multiplication sign."""
+_COLOUR_ON, _COLOUR_OFF = "\ufdd0", "\ufdd1"
+"""Stand for escape codes until the text has been cleaned of those that a file or a program brought."""
+
+_CODE = re.compile(f"{_COLOUR_ON}(\\d+):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,15 +251,20 @@ class Console:
     def _plain(self, text: str) -> str:
         """Return the text without secrets, without control characters and, where needed, in ASCII."""
         masked = self._redactor.text(text)
-        clean = "".join(ch for ch in masked if ch in "\n\x1b" or ch.isprintable())
-        if self._style.has_unicode:
-            return clean
-        return clean.translate(_ASCII).encode("ascii", "backslashreplace").decode()
+        clean = "".join(ch for ch in masked if ch in f"\n{_COLOUR_ON}{_COLOUR_OFF}" or ch.isprintable())
+        if not self._style.has_unicode:
+            marks = {ord(_COLOUR_ON): "\x0e", ord(_COLOUR_OFF): "\x0f"}
+            clean = clean.translate({**_ASCII, **marks}).encode("ascii", "backslashreplace").decode()
+            clean = clean.replace("\x0e", _COLOUR_ON).replace("\x0f", _COLOUR_OFF)
+        if not self._style.has_colour:
+            return clean.replace(_COLOUR_ON, "").replace(_COLOUR_OFF, "")
+        return _CODE.sub(r"\x1b[\1m", clean).replace(_COLOUR_OFF, "\x1b[0m")
 
     def _coloured(self, text: str, kind: str) -> str:
         code = _COLOURS.get(kind)
-        text = text.replace("\x1b", "")
-        return f"\x1b[{code}m{text}\x1b[0m" if code is not None and self._style.has_colour else text
+        if code is None or not self._style.has_colour:
+            return text
+        return f"{_COLOUR_ON}{code}:{text}{_COLOUR_OFF}"
 
 
 def _justified(left: str, right: str) -> str:

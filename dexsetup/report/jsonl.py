@@ -1,4 +1,4 @@
-"""The event stream as JSON lines on standard output: `--json`. One object per event, UTC times, secrets as ***."""
+"""The event stream as JSON lines: `--json`. One object per event, UTC times, secrets as ***."""
 
 from __future__ import annotations
 

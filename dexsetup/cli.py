@@ -1,0 +1,291 @@
+"""The command line: reads it, hands on to dexsetup.commands, and turns the outcome into an exit code.
+
+Only argparse is imported here; everything else comes when a command is known, so that --help is there at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dexsetup import __version__
+from dexsetup.exitcodes import ExitCode
+
+if TYPE_CHECKING:
+    from dexsetup.commands.session import Flags, Session
+    from dexsetup.errors import DexsetupError
+
+__all__ = ["main"]
+
+_EPILOG = """\
+Nothing is changed without --answers, peers add, peers remove or undo; add --dry-run to only look.
+A first run:  dexsetup answers new > my.toml    (edit it)    dexsetup --answers my.toml --dry-run
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run dexsetup and return its exit code (see exitcodes.py)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    given = _parser().parse_args(words)
+    try:
+        return int(_guarded(given, words))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.OK)
+
+
+def _parser() -> argparse.ArgumentParser:
+    looking = _looking_options()
+    changing = _changing_options(looking)
+    parser = argparse.ArgumentParser(
+        prog="dexsetup",
+        description="Sets up a mesh router, and the mail and phone programs that use its address.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[changing],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"dexsetup {__version__}")
+    parser.add_argument(
+        "--answers",
+        metavar="FILE",
+        help="apply this answers file without asking anything; - is standard input",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _peers_parser(
+        commands.add_parser("peers", help="list, add and remove the nodes that this one calls"),
+        looking,
+        changing,
+    )
+    commands.add_parser("status", help="how things are", parents=[looking])
+    commands.add_parser("verify", help="check end to end what was applied last", parents=[looking])
+    undo = commands.add_parser(
+        "undo", help="give back what was there before the last run, or before RUN", parents=[looking]
+    )
+    undo.add_argument("run", metavar="RUN", nargs="?", help="as `dexsetup runs` names it")
+    commands.add_parser("runs", help="what dexsetup did on this machine", parents=[looking])
+    facts = commands.add_parser("facts", help="what was found on this machine, as JSON", parents=[looking])
+    facts.add_argument("--whole", action="store_true", help="with the names of people")
+    _answers_parser(commands.add_parser("answers", help="write, check and explain answers files"), looking)
+    return parser
+
+
+def _looking_options() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    options.add_argument(
+        "--root", metavar="DIR", help="work on the machine that lies below DIR; nothing is started"
+    )
+    options.add_argument("--json", action="store_true", help="JSON on standard output, one object a line")
+    return options
+
+
+def _changing_options(looking: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, parents=[looking])
+    options.add_argument(
+        "--dry-run", action="store_true", help="show the plan and every diff, change nothing"
+    )
+    options.add_argument(
+        "--keep-going", action="store_true", help="if a step fails, do those that do not need it"
+    )
+    options.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
+    options.add_argument(
+        "--accept-risk", metavar="NAME", action="append", help="accept a risk that the plan names"
+    )
+    options.add_argument(
+        "--take-over",
+        metavar="PATH",
+        action="append",
+        help="a file edited by hand: write ours, keep theirs beside it",
+    )
+    options.add_argument(
+        "--leave", metavar="PATH", action="append", help="a file edited by hand: leave it as it is"
+    )
+    return options
+
+
+def _peers_parser(
+    parser: argparse.ArgumentParser, looking: argparse.ArgumentParser, changing: argparse.ArgumentParser
+) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser(
+        "list", help="the peers here, or with --public those that anybody may call", parents=[looking]
+    )
+    listing.add_argument("--public", action="store_true", help="the community's list of public peers")
+    listing.add_argument(
+        "--country", metavar="PLACE", default="", help="only those in this country or region"
+    )
+    add = actions.add_parser("add", help="call another node", parents=[changing])
+    add.add_argument(
+        "what",
+        metavar="JSON-OR-FILE-OR-NAME",
+        help="credentials as they were sent, a file of them, - for standard input, or number or name of a public peer",
+    )
+    remove = actions.add_parser("remove", help="call a node no longer", parents=[changing])
+    remove.add_argument("what", metavar="NAME-OR-KEY", help="its name, address or public key")
+
+
+def _answers_parser(parser: argparse.ArgumentParser, looking: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("new", help="print a commented sample", parents=[looking])
+    check = actions.add_parser("check", help="say everything that is wrong with a file", parents=[looking])
+    check.add_argument("file", metavar="FILE")
+    show = actions.add_parser("show", help="each value and where it comes from", parents=[looking])
+    show.add_argument("file", metavar="FILE", nargs="?")
+    migrate = actions.add_parser("migrate", help="bring a file up to the present schema", parents=[looking])
+    migrate.add_argument("file", metavar="FILE")
+    actions.add_parser("schema", help="print the JSON Schema", parents=[looking])
+
+
+def _guarded(given: argparse.Namespace, words: list[str]) -> ExitCode:
+    """Run the command; whatever goes wrong is told here, in one place."""
+    if given.command is None and getattr(given, "answers", None) is None and not sys.stdin.isatty():
+        sys.stderr.write(
+            "dexsetup asks nothing without a terminal. Give it the answers:\n"
+            "    dexsetup answers new > my.toml\n    dexsetup --answers my.toml\n"
+        )
+        return ExitCode.USAGE
+    from dexsetup.commands.session import Session, open_host
+    from dexsetup.errors import DexsetupError
+
+    session: Session | None = None
+    try:
+        flags = _flags(given)
+        session = Session(flags, open_host(flags.root))
+        return _run(session, given)
+    except DexsetupError as error:
+        return _told(error, session, is_json=getattr(given, "json", False))
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted. Nothing was changed.\n")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge: a fault of ours becomes a report and exit code 1
+        return _reported(error, session, words)
+
+
+def _flags(given: argparse.Namespace) -> Flags:
+    from dexsetup.commands.session import Flags
+
+    values = vars(given)
+    return Flags(
+        root=values.get("root", ""),
+        is_json=values.get("json", False),
+        is_dry=values.get("dry_run", False),
+        keep_going=values.get("keep_going", False),
+        resume=values.get("resume", False),
+        accepted_risks=tuple(values.get("accept_risk", ())),
+        take_over=tuple(values.get("take_over", ())),
+        leave=tuple(values.get("leave", ())),
+    )
+
+
+def _run(session: Session, given: argparse.Namespace) -> ExitCode:
+    """Call the command's function."""
+    match given.command:
+        case None:
+            return _without_command(session, getattr(given, "answers", None))
+        case "peers":
+            return _peers(session, given)
+        case "answers":
+            return _answers(session, given)
+        case "undo":
+            return _undo(session, given.run)
+    from dexsetup.commands import look
+
+    match given.command:
+        case "status":
+            return look.status(session)
+        case "verify":
+            return look.verify(session)
+        case "runs":
+            return look.runs(session)
+        case _:
+            return look.facts(session, is_whole=given.whole)
+
+
+def _without_command(session: Session, answers: str | None) -> ExitCode:
+    if answers is not None:
+        from dexsetup.commands.apply import apply_file
+
+        return apply_file(session, answers)
+    from dexsetup.commands import look
+
+    if look.is_set_up(session):
+        return look.status(session)
+    session.console.text("This machine is not set up yet. Nothing has been written.")
+    session.console.text("  dexsetup answers new > my.toml          a commented sample to edit")
+    session.console.text("  dexsetup --answers my.toml --dry-run    what it would do")
+    session.console.text("  sudo dexsetup --answers my.toml         do it")
+    return ExitCode.OK
+
+
+def _peers(session: Session, given: argparse.Namespace) -> ExitCode:
+    from dexsetup.commands import peers
+
+    match given.action:
+        case "add":
+            return peers.add(session, given.what)
+        case "remove":
+            return peers.remove(session, given.what)
+    if given.public or given.country:
+        return peers.list_public(session, given.country)
+    return peers.list_configured(session)
+
+
+def _answers(session: Session, given: argparse.Namespace) -> ExitCode:
+    from dexsetup.commands import answers
+
+    match given.action:
+        case "new":
+            return answers.new(session)
+        case "check":
+            return answers.check(session, given.file)
+        case "show":
+            return answers.show(session, given.file)
+        case "migrate":
+            return answers.migrate(session, given.file)
+        case _:
+            return answers.schema(session)
+
+
+def _undo(session: Session, run: str | None) -> ExitCode:
+    from dexsetup.errors import MachineError
+    from dexsetup.plan.undo import undo_run
+
+    if not session.facts.is_root:
+        raise MachineError("Undo needs root.", done="Nothing was changed.", advice="sudo dexsetup undo")
+    return undo_run(session.host, run, session.listen, session.redactor, holder=f"undo, pid {os.getpid()}")
+
+
+def _told(error: DexsetupError, session: Session | None, *, is_json: bool) -> ExitCode:
+    if session is None:
+        sys.stderr.write(f"{error.what}\n")
+        return error.exit_code
+    session.console.error(error)
+    if is_json:
+        from dexsetup.plan.events import RunDone
+
+        session.listen(RunDone(int(error.exit_code), error.what))
+    return error.exit_code
+
+
+def _reported(error: Exception, session: Session | None, words: list[str]) -> ExitCode:
+    import time
+
+    from dexsetup.commands.crash import write_report
+    from dexsetup.report.redact import Redactor
+
+    redactor = session.redactor if session is not None else Redactor()
+    path = write_report(error, words, redactor, time.time())
+    text = f"This is a fault of dexsetup: {type(error).__name__}: {error}"
+    sys.stderr.write(
+        f"{redactor.text(text)}\nA report without secrets is in {path}. What was begun was undone.\n"
+    )
+    return ExitCode.BUG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

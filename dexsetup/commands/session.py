@@ -1,0 +1,202 @@
+"""What all commands share: the host, the listeners, the facts, and a plan made from answers.
+
+This is the edge: the environment, the entropy and the clock of the process are taken here and handed down.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from dexsetup.answers.against import problems_on
+from dexsetup.answers.load import load_answers
+from dexsetup.answers.merge import merge_answers
+from dexsetup.answers.model import Answers
+from dexsetup.answers.save import save_answers
+from dexsetup.answers.secrets import resolve_secrets, secrets_of
+from dexsetup.detect import detect
+from dexsetup.errors import AnswersError, HostError
+from dexsetup.facts import Facts
+from dexsetup.host.base import Host
+from dexsetup.plan.build import build_plan, read_files
+from dexsetup.plan.events import Event, Listener
+from dexsetup.plan.journal import new_run_name
+from dexsetup.plan.model import Directory, ManagedFile, Plan, StepPlan
+from dexsetup.plan.places import ANSWERS, ANSWERS_DIRECTORY
+from dexsetup.render.environment import Renderer
+from dexsetup.report.console import Console, style_for
+from dexsetup.report.jsonl import JsonLines
+from dexsetup.report.redact import Redactor
+from dexsetup.steps import all_steps
+from dexsetup.steps.base import Draws, Inputs, Step
+from dexsetup.steps.node import wanted_node
+
+__all__ = ["Flags", "Session", "answers_step", "open_host", "several"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says about how to work."""
+
+    root: str = ""
+    is_json: bool = False
+    is_dry: bool = False
+    keep_going: bool = False
+    resume: bool = False
+    accepted_risks: tuple[str, ...] = ()
+    take_over: tuple[str, ...] = ()
+    leave: tuple[str, ...] = ()
+
+
+def open_host(root: str) -> Host:
+    """Return the machine, or the directory that stands for one."""
+    if root:
+        from dexsetup.host.rooted import RootedHost  # noqa: PLC0415 - one of the two is used
+
+        place = Path(root).resolve()
+        if not place.is_dir():
+            raise AnswersError((f"--root {root}: there is no such directory",))
+        return RootedHost(str(place))
+    from dexsetup.host.real import RealHost  # noqa: PLC0415 - as above
+
+    return RealHost()
+
+
+def several(*listeners: Listener) -> Listener:
+    """Return a listener that hands on to all."""
+
+    def listen(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return listen
+
+
+@dataclass
+class Session:
+    """One command's view of the machine."""
+
+    flags: Flags
+    host: Host
+    redactor: Redactor = field(default_factory=Redactor)
+
+    @cached_property
+    def console(self) -> Console:
+        """The person's view. With --json all of it is narration: standard output is the events'."""
+        narration = sys.stderr
+        out = narration if self.flags.is_json else sys.stdout
+        style = style_for(narration, os.environ)
+        return Console(
+            out, narration, self.redactor, style, clock=self.host.now, shows_diffs=self.flags.is_dry
+        )
+
+    @cached_property
+    def listen(self) -> Listener:
+        """Where events go: to the person, or as JSON lines to standard output."""
+        if self.flags.is_json:
+            return JsonLines(sys.stdout, self.redactor, self.host.wall_clock)
+        return self.console
+
+    @cached_property
+    def run_name(self) -> str:
+        """The name of this run, should it change something."""
+        return new_run_name(self.host.wall_clock(), os.urandom(1)[0])
+
+    @cached_property
+    def facts(self) -> Facts:
+        """The machine as it was found."""
+        return detect(self.host)
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps."""
+        return all_steps()
+
+    def last_applied(self) -> Answers | None:
+        """Return the answers that were applied last; None if there are none, or they cannot be read."""
+        try:
+            content = self.host.read(ANSWERS)
+            return None if content is None else load_answers(content, ANSWERS).answers
+        except (HostError, AnswersError) as error:
+            self.console.note(f"{ANSWERS} is not taken into account: {error.what}")
+            return None
+
+    def planner(self, answers: Answers, *, is_saved: bool = True) -> Callable[[], Plan]:
+        """Return the function that plans these answers on the machine as it is when it is called.
+
+        Raises AnswersError for answers that this machine cannot fit. What chance decides is drawn once, so
+        that planning again gives the same key.
+        """
+        if problems := problems_on(answers, self.facts):
+            raise AnswersError(problems)
+        self.redactor.learn(secrets_of(answers))
+        resolved = resolve_secrets(answers, self.host, os.environ)
+        self.redactor.learn(secrets_of(resolved))
+        merged = merge_answers(self.last_applied(), answers)
+        draws = self._draws()
+        renderer = self._renderer()
+        facts = self._with_program_tree(resolved)
+
+        def make_plan() -> Plan:
+            filled = read_files(self.host, resolved, facts, self.steps)
+            inputs = Inputs(answers=resolved, facts=filled, draws=draws, renderer=renderer)
+            plan = build_plan(inputs, self.steps)
+            if not is_saved:
+                return plan
+            return replace(plan, steps=(*plan.steps, answers_step(merged, self.host)))
+
+        return make_plan
+
+    def _draws(self) -> Draws:
+        from dexrouter.config import genconf  # noqa: PLC0415 - only planning needs it
+
+        return Draws(router_config=genconf(os.urandom).encode())
+
+    def _renderer(self) -> Renderer:
+        from dexsetup.render.jinja import JinjaRenderer  # noqa: PLC0415 - only planning needs jinja2
+
+        return JinjaRenderer()
+
+    def _with_program_tree(self, answers: Answers) -> Facts:
+        """Gather the programs that the router's service runs from, where a router of ours is wanted."""
+        filled = read_files(self.host, answers, self.facts, self.steps)
+        node = wanted_node(answers, filled)
+        if node is None or node.backend != "embedded":
+            return self.facts
+        from dexsetup.program_tree import STAGING, prepare  # noqa: PLC0415 - only a router needs it
+
+        staging = STAGING if os.geteuid() == 0 else Path(tempfile.gettempdir()) / f"dexsetup-{os.getuid()}"
+        return replace(self.facts, program_tree=str(prepare(staging)))
+
+
+def answers_step(answers: Answers, host: Host) -> StepPlan:
+    """Return the last step of every plan: what was applied is remembered. A file that says the same stays."""
+    content = save_answers(answers).encode()
+    present = host.read(ANSWERS) if _is_readable(host) else None
+    if present is not None:
+        try:
+            if load_answers(present, ANSWERS).answers == answers:
+                content = present
+        except AnswersError:
+            pass  # what cannot be understood is replaced, and kept for undo
+    return StepPlan(
+        name="answers",
+        title="Remember these answers",
+        resources=(
+            Directory(ANSWERS_DIRECTORY),
+            ManagedFile(ANSWERS, content, 0o600, secret=True, on_conflict="ours"),
+        ),
+    )
+
+
+def _is_readable(host: Host) -> bool:
+    try:
+        host.read(ANSWERS)
+    except HostError:
+        return False
+    return True
