@@ -15,16 +15,28 @@ import json
 import os
 import select
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
+
+_DEVICES = {
+    "null": (1, 3),
+    "zero": (1, 5),
+    "full": (1, 7),
+    "random": (1, 8),
+    "urandom": (1, 9),
+    "tty": (5, 0),
+    "net/tun": (10, 200),
+}
+"""Character devices of a place. They are its own, so that a changed mode does not reach the machine."""
 
 _SYSTEM_TREES = ("usr", "etc", "var", "opt", "root", "home", "bin", "sbin", "lib", "lib64")
 """Trees that may be file systems of their own: an overlay of / does not show what is mounted in it."""
 
 
 def mount(*arguments: str) -> None:
-    """Run mount(8)."""
+    """Mount something; the arguments are those of the mount program."""
     subprocess.run(["mount", *arguments], check=True)
 
 
@@ -38,6 +50,24 @@ def overlay(lower: Path, target: Path, scratch: Path) -> None:
     upper.chmod(status.st_mode & 0o7777)
     os.chown(upper, status.st_uid, status.st_gid)
     mount("-t", "overlay", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", "overlay", str(target))
+
+
+def build_devices(directory: Path) -> None:
+    """Make the devices that programs expect, in a /dev that nobody else sees."""
+    mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(directory))
+    for name, (major, minor) in _DEVICES.items():
+        device = directory / name
+        device.parent.mkdir(exist_ok=True)
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(major, minor))
+        device.chmod(0o600 if name == "net/tun" else 0o666)
+    for name in ("pts", "shm"):
+        (directory / name).mkdir()
+    mount("-t", "devpts", "-o", "newinstance,ptmxmode=0666,mode=620", "devpts", str(directory / "pts"))
+    mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", str(directory / "shm"))
+    links = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd"}
+    links |= {name: f"/proc/self/fd/{number}" for number, name in enumerate(("stdin", "stdout", "stderr"))}
+    for name, target in links.items():
+        (directory / name).symlink_to(target)
 
 
 def build_root(stage: Path, visible: list[str], absent: list[str]) -> Path:
@@ -57,7 +87,7 @@ def build_root(stage: Path, visible: list[str], absent: list[str]) -> Path:
         subprocess.run(["rm", "-rf", "--", f"{root}{path}"], check=True)
     mount("-t", "proc", "proc", str(root / "proc"))
     mount("-t", "sysfs", "sysfs", str(root / "sys"))
-    mount("--rbind", "/dev", str(root / "dev"))
+    build_devices(root / "dev")
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(root / "run"))
     (root / "run/lock").mkdir(mode=0o1777)
     mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", str(root / "tmp"))
@@ -92,8 +122,8 @@ def reap() -> None:
 def hold() -> None:
     """Wait for the end of standard input, burying children meanwhile."""
     woken, wake = os.pipe()
-    os.set_blocking(wake, False)  # noqa: FBT003 - the function takes nothing else
-    os.set_blocking(woken, False)  # noqa: FBT003 - the function takes nothing else
+    os.set_blocking(wake, False)
+    os.set_blocking(woken, False)
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     while True:

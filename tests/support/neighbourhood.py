@@ -32,8 +32,8 @@ __all__ = [
     "PUBLIC_ADDRESS",
     "CommandError",
     "Home",
-    "NeighbourhoodError",
     "Neighbourhood",
+    "NeighbourhoodError",
     "Place",
     "wait_until",
 ]
@@ -208,7 +208,7 @@ class Place:
         )
 
     def ip(self, *lines: str) -> None:
-        """Run ip(8) commands in this place's network, with the machine's own ip."""
+        """Change the network: lines for `ip -batch`, run with the machine's own ip."""
         done = subprocess.run(
             ["nsenter", f"--target={self.pid}", "--net", "ip", "-batch", "-"],
             input="\n".join(lines) + "\n",
@@ -246,10 +246,11 @@ class Home(Place):
         self.run("install", "-D", "-m", mode, "/dev/stdin", path, stdin=text)
 
     def fingerprint(self, *paths: str) -> str:
-        """Return name, kind, mode, owner and content hash of everything below the paths: one text to compare."""
+        """Return name, kind, mode, owner and content hash of all below the paths: one text to compare."""
         look = (
             'for top in "$@"; do [ -e "$top" ] || continue; '
-            'find "$top" -printf \'%p %y %m %u:%g %l\\n\'; find "$top" -type f -exec sha256sum {} +; done | sort'
+            "find \"$top\" -printf '%p %y %m %u:%g %l\\n'; "
+            'find "$top" -type f -exec sha256sum {} +; done | sort'
         )
         return self.run("sh", "-c", look, "sh", *paths)
 
