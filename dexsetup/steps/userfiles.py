@@ -124,11 +124,11 @@ def _fulfil(wish: _Wish, inputs: Inputs, address: str) -> tuple[list[Resource], 
         path = wish.other_path
         notes.append(f"{wish.path} is used otherwise and stays as it is; for the mesh: {program.hint} {path}")
         before = _content(path, inputs.facts) or before
-    elif before is not None and program.is_rewritten_at_exit:
-        notes.append(f"Close {program.name} of {wish.account.login} first: it rewrites {path} at its end.")
     present = before or b""
     rendered = inputs.renderer.render(program.template, **program.values(person, present))
     content = program.merged(present, rendered, person)
+    if path == wish.path and program.is_rewritten_at_exit and before not in {None, content}:
+        notes.append(f"Close {program.name} of {wish.account.login} first: it rewrites {path} at its end.")
     return [*_directories(wish), _file(wish, path, content, inputs)], notes
 
 

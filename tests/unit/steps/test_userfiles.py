@@ -101,6 +101,7 @@ def test_the_second_run_wants_what_is_there() -> None:
     for name in ALL:
         path = f"{HOME}/.{name}"
         assert file_of(second, path).content == file_of(first, path).content
+    assert second.notes == ()
 
 
 @pytest.mark.parametrize(
