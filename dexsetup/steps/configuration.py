@@ -53,7 +53,7 @@ def with_peers(data: bytes, peers: Sequence[Peer]) -> bytes:
         try:
             data = _with_peer(data, peer)
         except (ConfigError, ValueError) as error:
-            problems.append(f"peer[{number}]: {error}")
+            problems.append(f"peer[{number + 1}]: {error}")
     if problems:
         raise AnswersError(tuple(problems))
     return data

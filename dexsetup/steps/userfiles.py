@@ -72,7 +72,7 @@ class UserFilesStep:
             try:
                 added, said = _fulfil(wish, inputs, address)
             except UnquotableError as error:
-                problems.append(f"user[{wish.number}].real_name: {error}")
+                problems.append(f"user[{wish.number + 1}].real_name: {error}")
                 continue
             resources += added
             notes += said
@@ -92,9 +92,9 @@ def _problems(answers: Answers, facts: Facts) -> Iterator[str]:
     seen: set[str] = set()
     for number, user in enumerate(answers.user):
         if facts.account(user.login) is None:
-            yield f'user[{number}].login: there is no account "{user.login}" on this machine'
+            yield f'user[{number + 1}].login: there is no account "{user.login}" on this machine'
         if user.login in seen:
-            yield f'user[{number}].login: "{user.login}" is named twice'
+            yield f'user[{number + 1}].login: "{user.login}" is named twice'
         seen.add(user.login)
 
 

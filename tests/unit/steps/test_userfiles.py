@@ -163,7 +163,7 @@ def test_a_program_that_rewrites_its_file_is_to_be_closed_first() -> None:
 @pytest.mark.parametrize("program", ALL)
 @pytest.mark.parametrize("name", ["a\nb", "a\x00b", "\u202ebad"], ids=ascii)
 def test_a_name_in_the_answers_that_cannot_be_written_is_a_problem(program: str, name: str) -> None:
-    with pytest.raises(AnswersError, match=r"user\[0\].real_name: .* cannot be written into"):
+    with pytest.raises(AnswersError, match=r"user\[1\].real_name: .* cannot be written into"):
         plan_for(with_node(), program, name=name)
 
 
@@ -193,8 +193,8 @@ def test_accounts_that_are_not_there_and_names_given_twice_are_told_at_once() ->
     with pytest.raises(AnswersError) as caught:
         STEP.plan(inputs(wanted, with_node()))
     assert caught.value.problems == (
-        'user[0].login: there is no account "nobody1" on this machine',
-        'user[2].login: "carol" is named twice',
+        'user[1].login: there is no account "nobody1" on this machine',
+        'user[3].login: "carol" is named twice',
     )
 
 
