@@ -1,6 +1,7 @@
 """The command line: reads it, hands on to dexsetup.commands, and turns the outcome into an exit code.
 
-Only argparse is imported here; everything else comes when a command is known, so that --help is there at once.
+Only argparse is imported here; everything else comes when a command is known, so that --help is there at
+once.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def _peers_parser(
     add.add_argument(
         "what",
         metavar="JSON-OR-FILE-OR-NAME",
-        help="credentials as they were sent, a file of them, - for standard input, or number or name of a public peer",
+        help="credentials as sent, a file of them, - for standard input, or number or name of a public peer",
     )
     remove = actions.add_parser("remove", help="call a node no longer", parents=[changing])
     remove.add_argument("what", metavar="NAME-OR-KEY", help="its name, address or public key")

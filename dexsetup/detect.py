@@ -1,7 +1,7 @@
 """Finds out about a machine, without changing it: `detect(host) -> Facts`. And facts as JSON, for fixtures.
 
-Everything comes through the Host: files it reads, programs it probes. A directory that stands for a machine is
-described by its files alone, as a machine with systemd that is not running.
+Everything comes through the Host: files it reads, programs it probes. A directory that stands for a machine
+is described by its files alone, as a machine with systemd that is not running.
 """
 
 from __future__ import annotations
@@ -137,14 +137,14 @@ def _mail_server(host: Host, family: Literal["debian", "fedora", "other"]) -> Ma
 
 
 def _smtpd(host: Host) -> Program | None:
-    """`smtpd -h` prints the version and ends with status 1 (spec 10 §1.1). Other programs have that name, too."""
+    """Ask `smtpd -h`: it prints the version and ends with 1 (spec 10 §1.1). Others have that name, too."""
     shown = host.probe(["smtpd", "-h"])
     match = re.search(r"OpenSMTPD (\d+\.\d+[\w.-]*)", shown.stdout + shown.stderr)
     return Program(_path_of(host, "smtpd"), match[1]) if match is not None else None
 
 
 def _port_25_holder(host: Host) -> str:
-    """Return the name of the program that listens on TCP 25; ? where it is another user's and we are not root."""
+    """Return the name of the program that listens on TCP 25; ? where only root may know it."""
     shown = host.probe(["ss", "-ltnHp", "sport = :25"])
     if not shown.stdout.strip():
         return ""

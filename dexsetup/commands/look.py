@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass
+from ipaddress import IPv6Address
 
 from dexrouter.config import ConfigError, RouterConfig, load_config
-from dexrouter.crypto.keys import address_text, key_pair_from_private
+from dexrouter.crypto.keys import key_pair_from_private
 from dexsetup.commands.session import Session
 from dexsetup.detect import facts_to_json
 from dexsetup.errors import HostError, MachineError
@@ -57,7 +58,7 @@ def status(session: Session) -> ExitCode:
     """Print how things are."""
     config = present_config(session)
     address = (
-        address_text(key_pair_from_private(config.private_key.reveal()).address)
+        str(IPv6Address(bytes(key_pair_from_private(config.private_key.reveal()).address)))
         if config is not None
         else None
     )

@@ -77,7 +77,7 @@ def list_configured(session: Session) -> ExitCode:
 
 
 def add(session: Session, what: str) -> ExitCode:
-    """Add peers: pasted credentials, a file of them, - for standard input, or public ones by number or name."""
+    """Add peers: credentials, a file of them, - for standard input, or a public one's number or name."""
     chosen = _public(what) or _pasted(what)
     peers = tuple(_answer(peer) for peer in chosen)
     problems = tuple(f"{peer.address}: {key} {text}" for peer in peers for key, text in peer_problems(peer))

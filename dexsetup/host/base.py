@@ -43,6 +43,8 @@ def temporary_name(path: str) -> str:
 
 
 class FileKind(StrEnum):
+    """What a directory entry is."""
+
     FILE = "file"
     DIRECTORY = "directory"
     LINK = "link"
@@ -85,6 +87,8 @@ class UnitState:
 
 
 class FirewallState(StrEnum):
+    """Whether there is a firewall to speak to."""
+
     RUNNING = "running"
     STOPPED = "stopped"
     """Installed, not running: settings go to its files and hold from its next start."""
@@ -92,13 +96,18 @@ class FirewallState(StrEnum):
 
 
 class PackageManager(Protocol):
+    """Installs packages of the distribution."""
+
     name: str
 
     def is_pristine(self, path: str) -> bool:
         """Whether the file belongs to an installed package and is as the package brought it."""
         ...
 
-    def installed(self, names: Sequence[str]) -> frozenset[str]: ...
+    def installed(self, names: Sequence[str]) -> frozenset[str]:
+        """Return those of the names that are installed."""
+        ...
+
     def install(self, names: Sequence[str], progress: ProgressSink) -> None:
         """Install them. Waits for a locked database; never removes another package.
 
@@ -109,35 +118,67 @@ class PackageManager(Protocol):
 
 
 class ServiceManager(Protocol):
+    """Runs units. The changing methods raise HostError with the failing unit's own words."""
+
     name: str
     survives_reboot: bool
     is_live: bool
     """False: units can be enabled, but nothing runs (a directory that stands for a machine)."""
 
-    def state(self, unit: str) -> UnitState: ...
-    def reload_definitions(self) -> None: ...
-    def enable(self, unit: str) -> None: ...
-    def disable(self, unit: str) -> None: ...
-    def start(self, unit: str) -> None: ...
-    def stop(self, unit: str) -> None: ...
-    def restart(self, unit: str) -> None: ...
+    def state(self, unit: str) -> UnitState:
+        """Return how the unit is; one that there is not has `exists` False."""
+        ...
+
+    def reload_definitions(self) -> None:
+        """Read the unit files again."""
+        ...
+
+    def enable(self, unit: str) -> None:
+        """Let it start with the machine."""
+        ...
+
+    def disable(self, unit: str) -> None:
+        """Do not let it start with the machine."""
+        ...
+
+    def start(self, unit: str) -> None:
+        """Start it, with what it needs, and wait until it says that it runs."""
+        ...
+
+    def stop(self, unit: str) -> None:
+        """Stop it."""
+        ...
+
+    def restart(self, unit: str) -> None:
+        """Stop and start it."""
+        ...
 
 
 class Firewall(Protocol):
+    """Lets traffic in, by zone and port."""
+
     name: str
     state: FirewallState
 
-    def zone_of_uplink(self) -> str: ...
+    def zone_of_uplink(self) -> str:
+        """Return the zone of the interface with the default route, else the default zone."""
+        ...
+
     def is_open(self, zone: str, port: int, protocol: str) -> tuple[bool, bool]:
         """Whether the port is let in, (now, permanently)."""
         ...
 
     def open_port(
         self, zone: str, port: int, protocol: str, *, now: bool = True, permanently: bool = True
-    ) -> None: ...
+    ) -> None:
+        """Let a port in, in what runs, in what is kept, or both."""
+        ...
+
     def close_port(
         self, zone: str, port: int, protocol: str, *, now: bool = True, permanently: bool = True
-    ) -> None: ...
+    ) -> None:
+        """Shut a port, in what runs, in what is kept, or both."""
+        ...
 
 
 class Network(Protocol):
@@ -152,7 +193,7 @@ class Network(Protocol):
         ...
 
     def peer_states(self) -> tuple[tuple[str, str], ...]:
-        """(link address, state word) of each peer of the running router, by its admin port; () without one."""
+        """Return (link address, state word) of each peer of the running router; () without one."""
         ...
 
 
@@ -189,8 +230,14 @@ class Host(Protocol):
         """Return the file's bytes, None if there is none. Raises HostError, as for links in homes."""
         ...
 
-    def stat(self, path: str) -> FileInfo | None: ...
-    def list_directory(self, path: str) -> tuple[str, ...]: ...
+    def stat(self, path: str) -> FileInfo | None:
+        """Look at the entry itself: a link is not followed. None: there is none."""
+        ...
+
+    def list_directory(self, path: str) -> tuple[str, ...]:
+        """Return the sorted names in it; none for a directory that is not there."""
+        ...
+
     def probe(self, argv: Sequence[str], *, timeout: float = 10.0) -> Completed:
         """Run a command that only looks. Status 127 when the program is not there."""
         ...
@@ -203,11 +250,11 @@ class Host(Protocol):
         ...
 
     def list_tree(self, path: str) -> tuple[tuple[str, str, int], ...]:
-        """(path below it, SHA-256, permission bits) of every file of a tree, sorted, without bytecode caches."""
+        """Return (path below it, SHA-256, permission bits) of every file of a tree, sorted; no bytecode."""
         ...
 
     def list_source(self, path: str) -> tuple[tuple[str, str, int], ...]:
-        """The same for a tree that copy_tree may copy: a path where dexsetup runs, also for a RootedHost."""
+        """Return the same for a tree that copy_tree may copy: a path where dexsetup runs."""
         ...
 
     def now(self) -> float:
@@ -218,7 +265,9 @@ class Host(Protocol):
         """Seconds since 1970, for run names and journals; never for durations."""
         ...
 
-    def sleep(self, seconds: float) -> None: ...
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
 
     def hold_lock(self, path: str, text: str) -> AbstractContextManager[None]:
         """Hold the lock file for a while. Raises LockedError with the text of its holder."""
@@ -243,20 +292,44 @@ class Host(Protocol):
         """Replace the file atomically: temporary file beside it, rights, label, fsync, validate, rename."""
         ...
 
-    def remove(self, path: str, *, as_user: str | None = None) -> None: ...
+    def remove(self, path: str, *, as_user: str | None = None) -> None:
+        """Remove a file or link; one that is not there is removed already."""
+        ...
+
     def make_directory(
         self, path: str, *, mode: int, owner: str, group: str, as_user: str | None = None
-    ) -> None: ...
-    def remove_directory(self, path: str, *, as_user: str | None = None) -> None: ...
-    def make_link(self, path: str, target: str) -> None: ...
+    ) -> None:
+        """Make a directory, or give the one that is there this mode and owner."""
+        ...
+
+    def remove_directory(self, path: str, *, as_user: str | None = None) -> None:
+        """Remove an empty directory."""
+        ...
+
+    def make_link(self, path: str, target: str) -> None:
+        """Make or replace a symbolic link, by rename."""
+        ...
+
     def copy_tree(self, source: str, path: str) -> None:
         """Put a root-owned copy of source at path, replacing what was there by two renames."""
         ...
 
-    def remove_tree(self, path: str) -> None: ...
-    def move_tree(self, path: str, to: str) -> None: ...
-    def add_system_user(self, name: str, *, home: str, comment: str) -> None: ...
-    def remove_system_user(self, name: str) -> None: ...
+    def remove_tree(self, path: str) -> None:
+        """Remove a directory with all that is in it."""
+        ...
+
+    def move_tree(self, path: str, to: str) -> None:
+        """Rename a directory."""
+        ...
+
+    def add_system_user(self, name: str, *, home: str, comment: str) -> None:
+        """Add an account without login, and its group."""
+        ...
+
+    def remove_system_user(self, name: str) -> None:
+        """Remove the account and its group."""
+        ...
+
     def run(self, argv: Sequence[str], *, timeout: float, progress: ProgressSink | None = None) -> Completed:
         """Run a command that changes something."""
         ...

@@ -1,4 +1,4 @@
-"""Runs programs of the machine: found in root's path, in plain English, in a session of their own, with a limit.
+"""Runs programs of the machine: in root's path, in English, in a session of their own, with a time limit.
 
 A session of their own keeps a ^C of the person at the terminal away from them: a package manager is never cut
 in two. Output is handed on line by line while it comes.

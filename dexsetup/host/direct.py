@@ -1,13 +1,14 @@
-"""Services where PID 1 is not systemd (containers, WSL): unit files are read, and run by a supervisor of ours.
+"""Services where PID 1 is not systemd (containers, WSL): unit files are read and run by a supervisor.
 
 What is understood: Type= simple, exec, notify, forking, oneshot; ExecStart=, ExecStartPre=, User=, Group=,
 AmbientCapabilities=, DynamicUser= (runs as nobody), Environment=, EnvironmentFile=, StandardInput=file:,
 WorkingDirectory=, RuntimeDirectory=, UMask=, BindReadOnlyPaths=, Restart=, RestartSec=, TimeoutStartSec=,
-TimeoutStopSec=, RemainAfterExit=; Requires=, Wants= and After= for what is started before; drop-ins. The sandbox
-of a unit is systemd's and is not imitated. `enable` makes systemd's links, for the day it is there; nothing
-starts by itself at the next boot, and the plan says so.
+TimeoutStopSec=, RemainAfterExit=; Requires=, Wants= and After= for what is started before; drop-ins. The
+sandbox of a unit is systemd's and is not imitated. `enable` makes systemd's links, for the day it is there;
+nothing starts by itself at the next boot, and the plan says so.
 
-Kept: /run/dexsetup/NAME.json (state), NAME.spec (what the supervisor runs); log in /var/log/dexsetup/NAME.log.
+Kept: /run/dexsetup/NAME.json (state), NAME.spec (what the supervisor runs); log in
+/var/log/dexsetup/NAME.log.
 """
 
 from __future__ import annotations
@@ -260,7 +261,7 @@ def split_command(line: str, unit: str) -> tuple[str, list[str]]:
 
 
 def _rights(unit: UnitFile, files: PosixFiles) -> tuple[int, int, list[str]]:
-    """Return uid, gid and the command that gives up root (setpriv of util-linux), keeping what the unit allows."""
+    """Return uid, gid and the command that gives up root (setpriv), keeping what the unit allows."""
     user = unit.last("Service", "User")
     if not user and unit.last("Service", "DynamicUser") in {"yes", "true", "on", "1"}:
         user = "nobody"

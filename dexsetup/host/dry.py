@@ -11,8 +11,9 @@ __all__ = ["dry"]
 
 _LOOKING = frozenset(
     {
-        "read", "stat", "list_directory", "list_tree", "list_source", "probe", "check_content", "now", "wall_clock", "sleep",
-        "is_live", "network", "name", "is_pristine", "installed", "state", "survives_reboot", "zone_of_uplink", "is_open",
+        "read", "stat", "list_directory", "list_tree", "list_source", "probe", "check_content", "now",
+        "wall_clock", "sleep", "is_live", "network", "name", "is_pristine", "installed", "state",
+        "survives_reboot", "zone_of_uplink", "is_open",
     }
 )  # fmt: skip
 _PARTS = frozenset({"packages", "services", "firewall"})

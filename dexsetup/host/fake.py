@@ -441,9 +441,9 @@ def _hashed(files: Mapping[str, bytes]) -> tuple[tuple[str, str, int], ...]:
 
 _MUTATIONS = frozenset(
     {
-        "append", "write", "remove", "make_directory", "remove_directory", "make_link", "copy_tree", "remove_tree",
-        "move_tree", "add_system_user", "remove_system_user", "run", "install", "reload_definitions", "enable",
-        "disable", "start", "stop", "restart", "open_port", "close_port",
+        "append", "write", "remove", "make_directory", "remove_directory", "make_link", "copy_tree",
+        "remove_tree", "move_tree", "add_system_user", "remove_system_user", "run", "install",
+        "reload_definitions", "enable", "disable", "start", "stop", "restart", "open_port", "close_port",
     }
 )  # fmt: skip
 _PARTS = frozenset({"packages", "services", "firewall"})

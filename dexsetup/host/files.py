@@ -7,7 +7,7 @@ Rules (house style, "the wizard engine"):
 - Links in root's own directories are followed below our root only (see walk.py).
 """
 
-# Calls relative to an open directory are the point here, and pathlib has none; the few others follow their style.
+# Calls relative to an open directory are the point here, and pathlib has none; others follow their style.
 # ruff: noqa: PTH101, PTH103, PTH104, PTH108, PTH110, PTH116, PTH118, PTH120, PTH123, PTH208
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class PosixFiles:
 
     @contextmanager
     def hold_lock(self, path: str, text: str) -> Iterator[None]:
-        """Hold an flock: the kernel gives it back however the process ends, a left-over file blocks nobody."""
+        """Hold an flock: the kernel takes it back however the process ends, so leftovers block nobody."""
         place = self.real_path(path)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         fd = _locked(place)

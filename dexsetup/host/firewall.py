@@ -1,13 +1,13 @@
 """firewalld: over its own Python bindings while it runs, through firewall-offline-cmd while it is stopped.
 
 Rules (spec 11 §2):
-- Each opening goes to what runs and to what is kept, one by one; never runtime-to-permanent, which would freeze the
-  distribution's zones and a person's passing experiments.
+- Each opening goes to what runs and to what is kept, one by one; never runtime-to-permanent, which would
+  freeze the distribution's zones and a person's passing experiments.
 - The zone is that of the interface with the default route; an interface in no zone is in the default zone.
-- Errors come as raw D-Bus exceptions whose message begins with a code: ALREADY_ENABLED and NOT_ENABLED mean that it
-  is as wanted.
-- The bindings exist only for the system's Python. A Python without them uses firewall-cmd, which speaks to the same
-  daemon with the same codes.
+- Errors come as raw D-Bus exceptions whose message begins with a code: ALREADY_ENABLED and NOT_ENABLED mean
+  that it is as wanted.
+- The bindings exist only for the system's Python. A Python without them uses firewall-cmd, which speaks to
+  the same daemon with the same codes.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Firewalld:
 
 
 class FirewalldCommands:
-    """firewalld through firewall-cmd (running) or firewall-offline-cmd (stopped): the same codes, as exit status."""
+    """firewalld through firewall-cmd (running) or firewall-offline-cmd (stopped)."""
 
     name = "firewalld"
 
@@ -164,7 +164,7 @@ def choose_firewall(run: CommandRunner, uplink: Callable[[], str]) -> Firewalld 
 
 
 def uplink_interface(route_table: bytes | None) -> str:
-    """Return the interface of the IPv4 default route with the lowest metric, from /proc/net/route; or nothing."""
+    """Return the interface of the default route with the lowest metric (/proc/net/route), or nothing."""
     best: tuple[int, str] | None = None
     for line in (route_table or b"").decode("ascii", "replace").splitlines()[1:]:
         words = line.split()

@@ -1,4 +1,4 @@
-"""Looks at the network: is an address here, does a server greet, whom does the router know. Changes nothing."""
+"""Looks at the network: is an address here, does a server greet, whom does the router know."""
 
 from __future__ import annotations
 

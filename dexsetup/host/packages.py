@@ -1,8 +1,8 @@
 """The package managers: apt and dnf. They add what is asked for, wait for a locked database, remove nothing.
 
-Every way to fail has its own sentence: offline, no such package, another package in the way, locked. They are
-told apart by the programs' own words in the C locale, which have been stable for many years (apt's apt-get.cc and
-acquire-*.cc, dnf's i18n source strings); anything else is quoted as it is.
+Every way to fail has its own sentence: offline, no such package, another package in the way, locked. They
+are told apart by the programs' own words in the C locale, which have been stable for many years (apt's
+apt-get.cc and acquire-*.cc, dnf's i18n source strings); anything else is quoted as it is.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Apt:
     def install(self, names: Sequence[str], progress: ProgressSink) -> None:
         """Install them; lists that are missing or out of date are fetched first, once."""
         is_fresh = False
-        if not any(name.endswith("_Packages") for name in self._list("/var/lib/apt/lists")):
+        if not any("_Packages" in name for name in self._list("/var/lib/apt/lists")):
             self._update(names, progress)
             is_fresh = True
         done = self._install(names, progress)
@@ -124,7 +124,8 @@ class Apt:
 
     def _install(self, names: Sequence[str], progress: ProgressSink) -> Completed:
         argv = [
-            "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}",
+            "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y",
+            "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}",
             "-o", "Dpkg::Options::=--force-confold", "-o", "Acquire::Retries=2", "-o", "APT::Status-Fd=1",
             "--no-install-recommends", "--no-remove", "install", *names,
         ]  # fmt: skip

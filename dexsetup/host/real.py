@@ -1,4 +1,4 @@
-"""The machine itself. It carries the package, service and firewall classes that fit, chosen from what is found."""
+"""The machine itself, with the package, service and firewall classes that fit what is found."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A directory that stands for a machine (`--root DIR`): files are rendered and edited below it, nothing runs.
 
 Units are enabled by the links that `systemctl --root` would make and start when the image does. Packages are
-not installed into a directory and its firewall is not touched: the plan says so. Users and groups are those of the
-directory's own /etc/passwd and /etc/group.
+not installed into a directory and its firewall is not touched: the plan says so. Users and groups are those
+of the directory's own /etc/passwd and /etc/group.
 """
 
 # The arguments are the contract's; most of them mean nothing in a directory.

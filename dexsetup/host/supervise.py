@@ -1,4 +1,4 @@
-"""Runs one service in the background where there is no systemd: what `dexsetup` starts as a process of its own.
+"""Runs one service in the background where there is no systemd, as a process of its own.
 
     python3 -IS supervise.py SPECIFICATION.json
 
@@ -185,7 +185,7 @@ class Supervisor:
         return child.pid
 
     def _mount(self) -> None:
-        """Give the service its own view of some files (BindReadOnlyPaths=). Not permitted: it sees the real ones."""
+        """Give the service its own view of some files (BindReadOnlyPaths=), if the kernel permits."""
         if _libc.unshare(_NEW_MOUNTS) != 0:
             return
         _libc.mount(b"none", b"/", None, _RECURSIVE | _PRIVATE, None)

@@ -1,9 +1,9 @@
 """Reads systemd unit files with their drop-ins: as much of the format as starting a service by hand needs.
 
-Rules (systemd.syntax, systemd.unit): sections in brackets, Key=Value, lines ending in a backslash go on, lines
-that begin with # or ; are comments, an empty assignment empties a list. /etc/systemd/system is looked at before
-/run/systemd/system, /usr/local/lib, /usr/lib and /lib; drop-ins are NAME.d/*.conf of all of them, by file name.
-An `Alias=` of an enabled unit is a link in /etc/systemd/system.
+Rules (systemd.syntax, systemd.unit): sections in brackets, Key=Value, lines ending in a backslash go on,
+lines that begin with # or ; are comments, an empty assignment empties a list. /etc/systemd/system is looked
+at before /run/systemd/system, /usr/local/lib, /usr/lib and /lib; drop-ins are NAME.d/*.conf of all of them,
+by file name. An `Alias=` of an enabled unit is a link in /etc/systemd/system.
 """
 
 from __future__ import annotations

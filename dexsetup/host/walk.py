@@ -1,9 +1,9 @@
 """Walks a path component by component from an open directory, so that nothing outside of it is ever reached.
 
 Rules:
-- Every step is an openat with O_NOFOLLOW. A symbolic link is either refused (`follow=False`: homes, where
-  a person may have put it to make root write elsewhere) or resolved by us below the same root directory, so that
-  an absolute link in an image stays in the image.
+- Every step is an openat with O_NOFOLLOW. A symbolic link is either refused (`follow=False`: homes, where a
+  person may have put it to make root write elsewhere) or resolved by us below the same root directory, so
+  that an absolute link in an image stays in the image.
 - What is returned is an open parent directory (good for openat, not for reading) and the last name: whoever
   works on these two cannot be led astray by a directory that is exchanged for a link in between.
 """

@@ -1,4 +1,4 @@
-"""Applies a plan: lock, check everything, stop before any change if something is undecided, then step by step.
+"""Applies a plan: lock, check everything, stop if something is undecided, then step by step.
 
 Rules (wizard-ux 6):
 - Nothing is changed before every resource was looked at; a conflict, an unaccepted risk or something that
@@ -76,7 +76,7 @@ class _StoppedError(DexsetupError):
 
 
 class Engine:
-    """One run. `make_plan` reads the machine and plans; it is called again if a shared file changes meanwhile."""
+    """One run. `make_plan` reads the machine and plans; it is called again if a shared file changes."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Engine:
         return f"run {self.run_name}"
 
     def _journal(self) -> Journal:
-        """Open the journal of this run: a new one, or that of the interrupted run that is to be gone on with."""
+        """Open the journal of this run: a new one, or that of the interrupted run to go on with."""
         unfinished = [record for record in list_runs(self.host) if record.is_unfinished]
         if not unfinished:
             return Journal(self.host, self.run_name, answers=self.options.answers)

@@ -1,7 +1,7 @@
 """What the engine tells while it works. It never prints: console, JSON lines, log file and screen listen.
 
-Events are frozen values. Texts in them are masked by the engine's redactor before they are sent, and once more
-by every listener that writes.
+Events are frozen values. Texts in them are masked by the engine's redactor before they are sent, and once
+more by every listener that writes.
 """
 
 from __future__ import annotations

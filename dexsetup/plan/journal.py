@@ -78,7 +78,7 @@ class RunRecord:
 
 
 class Journal:
-    """An open journal. The directory of the run is made with the first change: a run without one leaves nothing."""
+    """An open journal. The run's directory is made with the first change: without one, nothing is left."""
 
     def __init__(self, host: Host, run: str, *, answers: bytes | None = None, count: int = 0) -> None:
         self.host = host
@@ -89,7 +89,7 @@ class Journal:
         self._answers = answers
 
     def _begin(self) -> None:
-        """Make the directory and write the first line; keep the answers that the run is made from beside it."""
+        """Make the directory, write the first line, and keep the answers of the run beside it."""
         if self.is_begun:
             return
         self.is_begun = True
@@ -136,7 +136,7 @@ class Journal:
 
 
 def read_run(host: Host, run: str) -> RunRecord | None:
-    """Read the journal of a run; None if there is none. Lines that make no sense end nothing and change nothing."""
+    """Read the journal of a run; None if there is none. Lines that make no sense are passed over."""
     if _RUN_NAME.match(run) is None:
         return None
     content = host.read(f"{RUNS}/{run}/journal.jsonl")

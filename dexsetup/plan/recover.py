@@ -1,7 +1,7 @@
 """Takes up a run that was interrupted: what its journal says was written is remembered as written by us.
 
-The memory (state.json) is saved after each step; a crash inside a step leaves it behind. The journal knows the
-rest, also which units have not seen their new files yet.
+The memory (state.json) is saved after each step; a crash inside a step leaves it behind. The journal knows
+the rest, also which units have not seen their new files yet.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a look at one resource can come to: in sync, a change to make, a conflict, not possible, or overtaken."""
+"""What a look at one resource can come to: in sync, change, conflict, unavailable, or stale."""
 
 from __future__ import annotations
 

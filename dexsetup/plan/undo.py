@@ -76,7 +76,7 @@ def undo_changes(
 
 
 def _restart(context: Context) -> list[str]:
-    """Let the service manager and the services that ran before see the old files. Return what did not work."""
+    """Let the service manager and what ran before see the old files. Return what did not work."""
     services = context.host.services
     failed = []
     try:
@@ -94,7 +94,7 @@ def _restart(context: Context) -> list[str]:
 def undo_run(
     host: Host, run: str | None, listen: Listener, redactor: Redactor, *, holder: str = ""
 ) -> ExitCode:
-    """Undo one run (None: the last one that is still in place). Return the exit code; the listener hears the rest."""
+    """Undo one run (None: the last one still in place). Return the exit code; the listener hears the rest."""
     with host.hold_lock(LOCK, holder):
         record = _chosen(host, run)
         if record is None:
@@ -110,9 +110,9 @@ def undo_run(
         listen(Checked("undo", Grade.WARN, sentence))
     if report.kept:
         text = f"Run {record.run} was undone, except for what is named above."
-        listen(RunDone(ExitCode.REMAINS, text, record.run, remains=report.kept))
+        listen(RunDone(ExitCode.REMAINS, text, remains=report.kept))
         return ExitCode.REMAINS
-    listen(RunDone(ExitCode.OK, f"Run {record.run} was undone: what was there before is back.", record.run))
+    listen(RunDone(ExitCode.OK, f"Run {record.run} was undone: what was there before is back."))
     return ExitCode.OK
 
 

@@ -15,6 +15,7 @@ from typing import TextIO
 
 from dexsetup import __version__
 from dexsetup.errors import AnswersError, DexsetupError
+from dexsetup.exitcodes import ExitCode
 from dexsetup.plan.events import (
     Asked,
     Changed,
@@ -61,6 +62,8 @@ _ASCII = {
 _COLOUR_ON, _COLOUR_OFF = "\ufdd0", "\ufdd1"
 """Stand for escape codes until the text has been cleaned of those that a file or a program brought."""
 
+_PERCENT = re.compile(r" \(\d+ %\)$")
+_LEAVES_CHANGES = frozenset({ExitCode.OK, ExitCode.UNSATISFIED, ExitCode.REMAINS})
 _CODE = re.compile(f"{_COLOUR_ON}(\\d+):")
 
 
@@ -103,7 +106,7 @@ class Console:
         self._clock = clock
         self._shows_diffs = shows_diffs
         self._is_line_open = False
-        self._titles: dict[str, str] = {}
+        self._last_progress = ""
         self._started = clock()
 
     def __call__(self, event: Event) -> None:
@@ -112,7 +115,6 @@ class Console:
             case PlanMade():
                 self._plan(event)
             case StepStarted(step, title, index, count):
-                self._titles[step] = title
                 self._say(f"[>] {step:<{_NAME_WIDTH}} {title}  ({index} of {count})")
             case Progress(step, text) | Output(step, text):
                 self._progress(step, text)
@@ -176,13 +178,16 @@ class Console:
 
     def _progress(self, step: str, text: str) -> None:
         """Show what is waited for: on a terminal in one line that is written over, else a line each."""
-        line = f"      {step}: {text}"[: _WIDTH - 1]
+        line = f"      {step}: {text}"
         if self._style.is_terminal:
-            self._narration.write(f"\r{self._plain(line):<{_WIDTH - 1}}")
+            self._narration.write(f"\r{self._plain(line)[: _WIDTH - 1]:<{_WIDTH - 1}}")
             self._narration.flush()
             self._is_line_open = True
-        else:
-            self._say(line)
+            return
+        words = _PERCENT.sub("", line)
+        if words != self._last_progress:
+            self._last_progress = words
+            self._say(words)
 
     def _checked(self, step: str, grade: Grade, text: str) -> None:
         word = f"{grade:<4}"
@@ -208,7 +213,8 @@ class Console:
         self._tell(event.text)
         if event.run:
             seconds = self._clock() - self._started
-            self._say(f"Run {event.run}, {seconds:.0f} s. To go back: dexsetup undo {event.run}")
+            back = f" To go back: dexsetup undo {event.run}" if event.code in _LEAVES_CHANGES else ""
+            self._say(f"Run {event.run}, {seconds:.0f} s.{back}")
 
     # -- errors that end a run
 

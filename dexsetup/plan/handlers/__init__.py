@@ -46,7 +46,7 @@ __all__ = [
 
 
 class Handler(Protocol):
-    """The three verbs. Each handler narrows the resource to its own kind; the table below keeps them matched."""
+    """The three verbs. Each handler takes its own kind of resource; the table below matches them."""
 
     kind: str
 

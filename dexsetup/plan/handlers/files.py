@@ -5,7 +5,7 @@
     absent           before     any                   conflict: removed by hand
     as we wrote it   before     same / different      in sync / update
     different        before     equals disk / not     adopt / conflict: edited by hand
-    present          never      equals disk / not     adopt / back up and take over (or conflict, if the step asks)
+    present          never      equals disk / not     adopt / back up and take over (or conflict)
     as we wrote it   before     no longer wanted      remove, or restore what was there before us
 
 A shared file is compared with what the plan was made from instead: changed since means plan again.
@@ -24,7 +24,6 @@ from dexsetup.plan.journal import ChangeRecord
 from dexsetup.plan.model import FileSharing, ManagedFile
 from dexsetup.plan.results import Change, CheckResult, Conflict, InSync, Stale, Unavailable
 from dexsetup.plan.state import Original, StateEntry, entry_from_json, entry_to_json
-
 from dexsetup.report.redact import Redactor
 
 __all__ = ["SAVED_SUFFIX", "FileHandler", "digest", "make_parents", "unified_diff"]
@@ -266,7 +265,7 @@ class FileHandler:
 
 
 def make_parents(path: str, as_user: str | None, owner: tuple[str, str], context: Context) -> None:
-    """Make the directories above a file that are not there, each one journaled. A user's belong to the user."""
+    """Make the missing directories above a file, each one journaled. A user's belong to the user."""
     missing: list[str] = []
     above = path.rpartition("/")[0]
     while above and context.host.stat(above) is None:
@@ -286,8 +285,10 @@ def _diff(file: ManagedFile, before: bytes | None, after: bytes | None, context:
 def unified_diff(
     path: str, before: bytes | None, after: bytes | None, redactor: Redactor, *, is_secret: bool = False
 ) -> tuple[str, ...]:
-    """Return the lines of a unified diff. Everything passes the redactor; a secret file that differs only in what is
-    masked says so."""
+    """Return the lines of a unified diff.
+
+    Everything passes the redactor; a secret file that differs only in what is masked says so.
+    """
     if before == after:
         return ()
     try:

@@ -1,4 +1,4 @@
-"""Openings in the firewall: one port, in what runs and in what is kept, each on its own; never runtime-to-permanent."""
+"""Openings in the firewall: a port, in what runs and in what is kept, each on its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages of the distribution. Undo names what was installed and removes nothing: others may need it by then."""
+"""Packages of the distribution. Undo names what was installed and removes nothing."""
 
 from __future__ import annotations
 

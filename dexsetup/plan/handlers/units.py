@@ -12,7 +12,7 @@ from dexsetup.plan.results import Change, CheckResult, InSync
 __all__ = ["UnitHandler"]
 
 _SETTLE_SECONDS = 1.0
-"""A forking daemon that cannot bind is gone within this time, after `start` said that all is well (spec 11 §3.2)."""
+"""A forking daemon that cannot bind is gone by then, after `start` said that all is well (spec 11 §3.2)."""
 _START_SECONDS = 120.0
 _POLL_SECONDS = 0.5
 
@@ -91,7 +91,7 @@ class UnitHandler:
         context.clock.started(unit.name)
 
     def undo(self, record: ChangeRecord, context: Context) -> Undone:
-        """Stop what did not run. What did run is started anew when all its files are back (context.restart_later)."""
+        """Stop what did not run. What did is started anew when its files are back (restart_later)."""
         services, before, name = context.host.services, record.before, record.subject
         state = services.state(name)
         if not state.exists:
