@@ -4,7 +4,8 @@ Rules:
 
 * Control frames are not encrypted end to end: every switch on the path can read, forge or repeat them. So an
   answer is never larger than its query, costs no state, and what an answer says is a hint.
-* An answer counts only if its data is that of a ping still outstanding. At most 50 are.
+* An answer counts only if its data is that of a ping still outstanding. At most 50 are, beside those that ask
+  whether a peer lives.
 * Whatever is wrong with a frame, it is dropped and counted; nothing is answered.
 """
 
@@ -38,7 +39,10 @@ __all__ = ["Answered", "ControlHandler", "ErrorReceived", "PingKind", "PingPurpo
 
 OLDEST_COMPATIBLE_VERSION: Final = 20
 MAX_OUTSTANDING: Final = 50
-"""As the C router (spec 03 §8.4)."""
+"""As the C router (spec 03 §8.4), but for the pings of liveness:"""
+
+MAX_LIVENESS: Final = 1024
+"""four for each of 256 peers, so that dead peers do not use up what the live ones need."""
 
 _COOKIE_SIZE: Final = 12
 
@@ -116,6 +120,8 @@ class ControlHandler:
         self._own_key = own_key
         self._entropy = entropy
         self._outstanding: dict[bytes, _Outstanding] = {}
+        self._liveness = 0
+        """How many of the outstanding pings ask whether a peer lives."""
         self.events: list[ControlEvent] = []
         self.drops: Counter[str] = Counter()
         self.route_server: tuple[PublicKey, int, int] | None = None
@@ -133,13 +139,14 @@ class ControlHandler:
         ticket: int = 0,
     ) -> bytes | None:
         """Make a query for the node at `path`: the control frame, or None if too many are outstanding."""
-        if len(self._outstanding) >= MAX_OUTSTANDING:
+        if self._is_full(purpose):
             self._expire(now)
-            if len(self._outstanding) >= MAX_OUTSTANDING:
+            if self._is_full(purpose):
                 self.drops["control.no_slot"] += 1
                 return None
         cookie = self._entropy(_COOKIE_SIZE)
         self._outstanding[cookie] = _Outstanding(purpose, path, now, now + timeout, ticket)
+        self._liveness += purpose is PingPurpose.LIVENESS
         data = cookie + data
         match kind:
             case PingKind.PING:
@@ -206,14 +213,21 @@ class ControlHandler:
         if asked is None:
             self.drops["control.not_asked"] += 1
             return
+        self._liveness -= asked.purpose is PingPurpose.LIVENESS
         self.events.append(
             Answered(asked.purpose, asked.path, path, version, now - asked.sent, answer, asked.ticket)
         )
+
+    def _is_full(self, purpose: PingPurpose) -> bool:
+        if purpose is PingPurpose.LIVENESS:
+            return self._liveness >= MAX_LIVENESS
+        return len(self._outstanding) - self._liveness >= MAX_OUTSTANDING
 
     def _expire(self, now: float) -> None:
         for cookie, ping in tuple(self._outstanding.items()):
             if now >= ping.deadline:
                 del self._outstanding[cookie]
+                self._liveness -= ping.purpose is PingPurpose.LIVENESS
                 self.events.append(PingTimeout(ping.purpose, ping.path, now - ping.sent, ping.ticket))
 
     def _snode_query(self, data: bytes) -> GetSnodeQuery:

@@ -16,10 +16,11 @@ Rules:
   version.
 * Until a session is established only frames for this very router pass (spec 03 §6.2): a hello can be
   replayed.
-* A datagram that is not authentic changes nothing and is never answered. A hello from a stranger is answered
-  with one packet no larger than itself.
-* Bounds: 256 peers (the switch), of them at most 32 strangers that have not finished their handshake; the
-  oldest of these gives way.
+* A datagram that is not authentic changes nothing and is never answered. A hello can be a replay: a stranger
+  is sent no more bytes than came from it until its handshake is finished, and an established session is
+  replaced only by one that is proven fresh (core/renewal.py).
+* Bounds: 256 peers (the switch), of them at most 32 strangers that have not finished their handshake, 4 with
+  the same key; the oldest of these gives way.
 
 Where this differs from the C router, for the better and invisible to it: hellos are repeated faster at first,
 and a session in which nothing is answered any more is begun anew by the side that called after 4 s, not after
@@ -30,21 +31,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from dexrouter import PROTOCOL_VERSION
-from dexrouter.core.bandwidth import Bandwidth
-from dexrouter.core.links import LinkAddress, LinkKind, format_link_address
+from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.outputs import Beacon, Output, PeerChanged, Transmit
+from dexrouter.core.peer import (
+    LAZY_AFTER,
+    OLDEST_COMPATIBLE_VERSION,
+    BeaconMode,
+    Interface,
+    Peer,
+    PeerState,
+)
+from dexrouter.core.renewal import is_hello, take_hello
 from dexrouter.core.switch import Switch, SwitchFullError
 from dexrouter.crypto.cryptoauth import CryptoError, Session, peek_handshake_key
 from dexrouter.crypto.entropy import Entropy
-from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_node_key
+from dexrouter.crypto.keys import KeyPair, PublicKey, is_node_key
 from dexrouter.crypto.users import AuthorizedUsers, Credentials
 from dexrouter.wire.beacon import Beacon as BeaconContent
-from dexrouter.wire.encoding_scheme import V358
+from dexrouter.wire.crypto_header import HANDSHAKE_SIZE
 from dexrouter.wire.errors import WireError
 
 __all__ = [
@@ -58,11 +65,7 @@ __all__ = [
     "Received",
 ]
 
-OLDEST_COMPATIBLE_VERSION: Final = 20
-"""Peers below this speak another language (spec 02 §7.3)."""
-
 TICK: Final = 1.024
-LAZY_AFTER: Final = 3.072
 UNRESPONSIVE_AFTER: Final = 20.48
 FORGET_AFTER: Final = 262.144
 BEACON_INTERVAL: Final = 32.768
@@ -73,6 +76,9 @@ UNFINISHED_FORGET_AFTER: Final = 15.0
 
 MAX_UNFINISHED: Final = 32
 """Strangers whose handshake is not finished; the oldest gives way to the next."""
+
+MAX_UNFINISHED_EACH: Final = 4
+"""Of them with the same key: a recorded hello can come from any number of addresses."""
 
 SUCCESSOR_AFTER: Final = 10.0
 """Silence after which another node that authenticates may take over the link address of an incoming peer."""
@@ -90,122 +96,8 @@ _SLOW_PING: Final = 8
 """An unresponsive peer is pinged at every eighth tick."""
 
 
-class PeerState(IntEnum):
-    """State of a peer, with the numbers and names of spec 02 §6.2."""
-
-    INIT = 0
-    SENT_HELLO = 1
-    RECEIVED_HELLO = 2
-    SENT_KEY = 3
-    RECEIVED_KEY = 4
-    ESTABLISHED = 100
-    UNRESPONSIVE = -1
-    UNAUTHENTICATED = -2
-    INCOMPATIBLE = -3
-
-
-class BeaconMode(IntEnum):
-    """What an interface does with beacons (spec 02 §4.1)."""
-
-    DISABLED = 0
-    ACCEPTING = 1
-    SENDING = 2
-
-
 class PeeringError(ValueError):
     """A peer that cannot be added; the text says why."""
-
-
-@dataclass(slots=True)
-class Interface:
-    """One bound UDP socket or one Ethernet device, as the core knows it."""
-
-    number: int
-    kind: LinkKind
-    name: str
-    """`UDP/IPv4/0.0.0.0:33000`, `ETH/eth0`."""
-    beacon_mode: BeaconMode = BeaconMode.DISABLED
-    next_beacon: float | None = None
-
-
-class Peer:
-    """One peer. Times are monotonic seconds; bytes count switch frames."""
-
-    __slots__ = (
-        "address",
-        "bandwidth_in",
-        "bandwidth_out",
-        "bytes_in",
-        "bytes_out",
-        "forget_after",
-        "interface",
-        "is_incoming",
-        "key",
-        "label",
-        "last_message",
-        "last_pong",
-        "link_address",
-        "name",
-        "next_ping",
-        "packets_in",
-        "ping_count",
-        "session",
-        "slot",
-        "state",
-        "unanswered_pings",
-        "version",
-    )
-
-    def __init__(
-        self,
-        *,
-        interface: Interface,
-        link_address: LinkAddress,
-        key: PublicKey,
-        session: Session,
-        slot: int,
-        is_incoming: bool,
-        name: str,
-        state: PeerState,
-        now: float,
-    ) -> None:
-        self.interface = interface
-        self.link_address = link_address
-        self.key = key
-        self.address: Address = address_of(key)
-        self.session = session
-        self.slot = slot
-        self.label = V358.peer_label(slot)
-        self.is_incoming = is_incoming
-        self.name = name
-        self.state = state
-        self.version = 0
-        """Protocol version, 0 while unknown."""
-        self.last_message = now - LAZY_AFTER - 0.001
-        """Counts as lazy at once, but not as unresponsive (spec 02 §6.1)."""
-        self.last_pong = self.last_message
-        self.ping_count = 0
-        self.unanswered_pings = 0
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.packets_in = 0
-        self.bandwidth_in = Bandwidth()
-        self.bandwidth_out = Bandwidth()
-        self.next_ping = now
-        self.forget_after = UNFINISHED_FORGET_AFTER
-
-    @property
-    def is_compatible(self) -> bool:
-        """Whether it may be talked to: its version is unknown or new enough."""
-        return not self.version or self.version >= OLDEST_COMPATIBLE_VERSION
-
-    @property
-    def is_routable(self) -> bool:
-        """Whether the pathfinder may use it: established, and its version is known."""
-        return self.state is PeerState.ESTABLISHED and self.version >= OLDEST_COMPATIBLE_VERSION
-
-    def __repr__(self) -> str:
-        return f"<Peer {format_link_address(self.link_address)} {self.state.name}>"
 
 
 Received = tuple[Peer, bytes]
@@ -280,6 +172,7 @@ class Peering:
             PeerState.INIT,
             now,
             is_incoming=False,
+            is_called=True,
             name=name,
         )
         self._ping(peer, now)
@@ -294,16 +187,14 @@ class Peering:
         if (interface, link_address) in self._by_link or key == self._own.public or not is_node_key(key):
             return
         session = self._new_session(key, now, require_auth=False, credentials=None)
-        peer = self._add(
-            self.interfaces[interface],
-            link_address,
-            key,
-            session,
-            PeerState.INIT,
-            now,
-            is_incoming=True,
-            name="outer",
-        )
+        here = self.interfaces[interface]
+        try:
+            peer = self._add(
+                here, link_address, key, session, PeerState.INIT, now, is_incoming=True, is_called=True
+            )
+        except PeeringError:
+            self.drops["link.full"] += 1
+            return
         self._ping(peer, now)
 
     def forget(self, peer: Peer, why: str) -> None:
@@ -319,6 +210,9 @@ class Peering:
     def reset(self, peer: Peer) -> None:
         """Begin a new session with the peer."""
         peer.session.reset()
+        if peer.next_credentials is not None:
+            peer.session.set_credentials(peer.next_credentials)
+            peer.next_credentials = None
 
     def peers(self) -> Iterator[Peer]:
         """All peers, in order of creation."""
@@ -334,12 +228,15 @@ class Peering:
         if not peer.is_compatible:
             self.drops["link.incompatible"] += 1
             return None
+        if is_hello(packet):
+            peer.session.reset_if_timeout(now)
+            if peer.session.is_established:
+                return self._receive_renewal(peer, packet, now)
         frame = peer.session.open(packet, now, apply_timeout=True)
         if isinstance(frame, CryptoError):
-            if frame is CryptoError.WRONG_PERM_PUBKEY and peer.is_incoming:
-                return self._receive_from_successor(peer, packet, now)
-            self.drops[f"link.{frame.name.lower()}"] += 1
-            return None
+            return self._refused(peer, frame, packet, now)
+        if peer.allowance is not None:
+            peer.allowance += len(packet)
         return self._received(peer, frame, now)
 
     def send(self, peer: Peer, frame: bytes, now: float) -> None:
@@ -348,9 +245,17 @@ class Peering:
             self.drops["link.incompatible"] += 1
             return
         size = len(frame)
+        session = peer.session
+        if peer.renewal is not None and peer.renewal.may_answer(size, now):
+            session = peer.renewal.session
+        elif peer.allowance is not None:
+            if size + HANDSHAKE_SIZE > peer.allowance:
+                self.drops["link.more_than_a_stranger_sent"] += 1
+                return
+            peer.allowance -= size + HANDSHAKE_SIZE
         peer.bytes_out += size
         peer.bandwidth_out.add(size, now)
-        packet = peer.session.seal(frame, now)
+        packet = session.seal(frame, now)
         if self.outputs:
             last = self.outputs[-1]
             if (
@@ -381,15 +286,22 @@ class Peering:
             return
         credentials = Credentials(password=beacon.password)
         peer = self._by_link.get((interface, source))
+        if peer is not None and peer.key != key and peer.is_incoming:
+            if now - peer.last_message < SUCCESSOR_AFTER:
+                return
+            self.forget(peer, "another node has its link address now")
+            peer = None
         if peer is not None:
-            if peer.is_incoming and peer.key == key:
-                peer.session.set_credentials(credentials)
+            self._heard_again(peer, credentials)
             return
+        self._make_room_for_stranger(key)
         session = self._new_session(key, now, require_auth=False, credentials=credentials)
         try:
-            peer = self._add(here, source, key, session, PeerState.INIT, now, is_incoming=True, name="outer")
+            peer = self._add(
+                here, source, key, session, PeerState.INIT, now, is_incoming=True, is_called=True
+            )
         except PeeringError:
-            self.drops["beacon.full"] += 1
+            self.drops["link.full"] += 1
             return
         peer.version = beacon.version
         self._ping(peer, now)
@@ -418,6 +330,9 @@ class Peering:
         for interface in self.interfaces:
             self._poll_beacon(interface, now)
         for peer in tuple(self.by_slot.values()):
+            if self._is_over(peer, now):
+                self.forget(peer, f"silent for {now - peer.last_message:.0f} s")
+                continue
             self._poll_peer(peer, now)
             self._deadline = min(self._deadline, peer.next_ping)
 
@@ -427,7 +342,28 @@ class Peering:
             peer.ping_count = 0
             self._ping(peer, now)
 
+    def renew(self, peer: Peer, now: float) -> None:
+        """Begin a new session with a peer that we call, at once, as when our own address has changed.
+
+        Only a hello is taken from an address that the peer does not know (spec 02 §1).
+        """
+        peer.session.reset()
+        peer.ping_count = 0
+        self._ping(peer, now)
+
     # -- inside
+
+    def _heard_again(self, peer: Peer, credentials: Credentials) -> None:
+        """Take the password of a known neighbour's beacon.
+
+        A beacon is not signed: an established session lives on, and the password is for the one after it.
+        """
+        if not peer.is_incoming:
+            return
+        if peer.session.is_established:
+            peer.next_credentials = credentials
+        else:
+            peer.session.set_credentials(credentials)
 
     def _poll_beacon(self, interface: Interface, now: float) -> None:
         if interface.next_beacon is None:
@@ -441,28 +377,51 @@ class Peering:
         )
         self.outputs.append(Beacon(interface.number, content.encode()))
 
+    @staticmethod
+    def _is_over(peer: Peer, now: float) -> bool:
+        """Whether an incoming peer has been silent for so long that it is forgotten."""
+        if not peer.is_incoming:
+            return False
+        if peer.was_established:
+            return now >= peer.last_message + FORGET_AFTER
+        return now >= peer.created + UNFINISHED_FORGET_AFTER
+
     def _poll_peer(self, peer: Peer, now: float) -> None:
-        silent = now - peer.last_message
-        if not peer.is_compatible:
-            return
-        if peer.is_incoming and silent > peer.forget_after:
-            self.forget(peer, f"silent for {silent:.0f} s")
-            return
+        if peer.renewal is not None and not peer.renewal.is_alive(now):
+            peer.renewal = None
         if now < peer.next_ping:
             return
+        if peer.allowance is not None:
+            # A stranger asks; we do not.
+            peer.next_ping = peer.created + UNFINISHED_FORGET_AFTER
+            return
+        if not peer.is_compatible:
+            self._poll_incompatible(peer, now)
+            return
+        silent = now - peer.last_message
         if silent > UNRESPONSIVE_AFTER and peer.state is not PeerState.UNRESPONSIVE:
             self._set_state(peer, PeerState.UNRESPONSIVE, f"silent for {silent:.0f} s")
-        if peer.version and silent < LAZY_AFTER:
-            peer.next_ping = peer.last_message + LAZY_AFTER
+        lazy_at = peer.last_message + LAZY_AFTER
+        if peer.version and now < lazy_at:
+            peer.next_ping = lazy_at
             return
         if (
-            not peer.is_incoming
+            peer.is_called
             and silent > RENEW_AFTER
             and peer.unanswered_pings >= 2
             and peer.session.is_established
         ):
-            peer.session.reset()
+            self.reset(peer)
         self._ping(peer, now)
+
+    def _poll_incompatible(self, peer: Peer, now: float) -> None:
+        """Ask a configured peer from time to time whether it speaks our language by now."""
+        peer.next_ping = now + FORGET_AFTER / 8
+        if not peer.is_incoming and now - peer.last_pong > FORGET_AFTER:
+            peer.version = 0
+            self.reset(peer)
+            self._set_state(peer, PeerState.INIT, "asked for its version again")
+            self._ping(peer, now)
 
     def _ping(self, peer: Peer, now: float) -> None:
         if peer.state is PeerState.UNRESPONSIVE:
@@ -476,6 +435,37 @@ class Peering:
         peer.ping_count += 1
         peer.unanswered_pings += 1
         self.pings_due.append(peer)
+
+    def _receive_renewal(self, peer: Peer, packet: bytes, now: float) -> Received | None:
+        """Take a hello that meets an established session: the peer has restarted, or somebody replays."""
+        taken = take_hello(peer.session, peer.renewal, packet, now)
+        if isinstance(taken, CryptoError):
+            return self._refused(peer, taken, packet, now)
+        peer.renewal, frame = taken
+        return self._through_the_gate(peer, frame)
+
+    def _refused(self, peer: Peer, error: CryptoError, packet: bytes, now: float) -> Received | None:
+        """Look whether a packet that the session refuses is for the next one, or from another node."""
+        if peer.renewal is not None and error in (CryptoError.DECRYPT, CryptoError.NO_SESSION):
+            frame = peer.renewal.open_data(packet, now)
+            if frame is not None:
+                self._renewed(peer, peer.renewal.session)
+                return self._received(peer, frame, now)
+        if error is CryptoError.WRONG_PERM_PUBKEY and peer.is_incoming:
+            return self._receive_from_successor(peer, packet, now)
+        self.drops[f"link.{error.name.lower()}"] += 1
+        return None
+
+    def _renewed(self, peer: Peer, session: Session) -> None:
+        """Let a session that is proven fresh take over.
+
+        The peer may have restarted, and then it does not know the paths it knew: it is found anew.
+        """
+        peer.session = session
+        peer.renewal = None
+        if peer.is_routable:
+            self.routable_changes += [(peer, False), (peer, True)]
+        self._report(peer, peer.state.name, peer.state.name, "new session")
 
     def _receive_from_successor(self, old: Peer, packet: bytes, now: float) -> Received | None:
         """Take the hello of another node at the address of one that has been silent for a while.
@@ -506,22 +496,15 @@ class Peering:
             return None
         if replaces is not None:
             self.forget(replaces, "another node has its link address now")
-        self._make_room_for_stranger()
+        self._make_room_for_stranger(key)
+        here = self.interfaces[interface]
+        state = PeerState.UNAUTHENTICATED
         try:
-            peer = self._add(
-                self.interfaces[interface],
-                source,
-                key,
-                session,
-                PeerState.UNAUTHENTICATED,
-                now,
-                is_incoming=True,
-                name="outer",
-            )
+            peer = self._add(here, source, key, session, state, now, is_incoming=True, is_called=False)
         except PeeringError:
             self.drops["link.full"] += 1
             return None
-        peer.next_ping = now + TICK
+        peer.allowance = len(packet)
         return self._received(peer, frame, now)
 
     def _received(self, peer: Peer, frame: bytes, now: float) -> Received | None:
@@ -535,23 +518,28 @@ class Peering:
             if peer.state is not PeerState.ESTABLISHED:
                 self._established(peer, now)
             return peer, frame
-        if peer.state is PeerState.ESTABLISHED:
-            # It has begun anew: it restarted, and does not know the paths it knew.
-            self._set_state(peer, PeerState(peer.session.state), "new session")
-        elif int(peer.state) != int(peer.session.state):
-            self._set_state(peer, PeerState(peer.session.state), "")
+        if int(peer.state) != int(peer.session.state):
+            is_new = peer.state is PeerState.ESTABLISHED
+            self._set_state(peer, PeerState(peer.session.state), "new session" if is_new else "")
             if peer.state is PeerState.RECEIVED_KEY:
                 # Only data can finish the handshake, and there may be none for a while.
                 self._ping(peer, now)
-        if size < 8 or frame[7] != 1:
+        return self._through_the_gate(peer, frame)
+
+    def _through_the_gate(self, peer: Peer, frame: bytes) -> Received | None:
+        """Let only frames for this router pass while they may be replays (spec 03 §6.2)."""
+        if len(frame) < 8 or frame[7] != 1:
             self.drops["link.not_established"] += 1
             return None
         return peer, frame
 
     def _established(self, peer: Peer, now: float) -> None:
-        peer.forget_after = FORGET_AFTER
+        peer.was_established = True
+        peer.allowance = None
         self._set_state(peer, PeerState.ESTABLISHED, (peer.session.user or b"").decode(errors="replace"))
-        if not peer.version:
+        if peer.version:
+            peer.next_ping = now + LAZY_AFTER
+        else:
             self._ping(peer, now)
         peer.ping_count = 0
 
@@ -569,17 +557,15 @@ class Peering:
             PeerChanged(peer.interface.number, peer.link_address, peer.key, peer.name, before, state, detail)
         )
 
-    def _make_room_for_stranger(self) -> None:
-        unfinished = [
-            peer
-            for peer in self._by_link.values()
-            if peer.is_incoming
-            and not peer.session.is_established
-            and peer.state is not PeerState.UNRESPONSIVE
-        ]
-        if len(unfinished) >= MAX_UNFINISHED:
-            self.drops["link.stranger_evicted"] += 1
-            self.forget(unfinished[0], "too many unfinished handshakes")
+    def _make_room_for_stranger(self, key: PublicKey) -> None:
+        strangers = [peer for peer in self._by_link.values() if peer.is_incoming and not peer.was_established]
+        same = [peer for peer in strangers if peer.key == key]
+        if len(same) >= MAX_UNFINISHED_EACH:
+            strangers = same
+        elif len(strangers) < MAX_UNFINISHED:
+            return
+        self.drops["link.stranger_evicted"] += 1
+        self.forget(strangers[0], "too many unfinished handshakes")
 
     def _new_session(
         self, key: PublicKey, now: float, *, require_auth: bool, credentials: Credentials | None
@@ -604,7 +590,8 @@ class Peering:
         now: float,
         *,
         is_incoming: bool,
-        name: str,
+        is_called: bool,
+        name: str = "outer",
     ) -> Peer:
         try:
             slot = self._switch.plug()
@@ -617,6 +604,7 @@ class Peering:
             session=session,
             slot=slot,
             is_incoming=is_incoming,
+            is_called=is_called,
             name=name,
             state=state,
             now=now,

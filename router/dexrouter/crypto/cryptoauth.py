@@ -163,7 +163,23 @@ class Session:
         """The protocol's `next`: the state up to 4, and the counter of our next data packet from there on."""
         return self._next
 
+    def has_hello_of(self, other: Session) -> bool:
+        """Whether both go back to the same hello of the other end."""
+        return self._her_temp == other._her_temp
+
     # -- what others may do
+
+    def successor(self, now: float) -> Session:
+        """Make another session with the same node on the same terms, in its first state."""
+        return Session(
+            own=self._own,
+            her_key=PublicKey(self._her_key),
+            users=self._users,
+            require_auth=self._require_auth,
+            credentials=self._credentials,
+            entropy=self._entropy,
+            now=now,
+        )
 
     def reset(self) -> None:
         """Start over. Credentials, the requirement of them, and the timeout's clock stay (spec 01 §6)."""

@@ -1,4 +1,4 @@
-"""The control handler answers as the reference does, byte for byte (control.json), and knows its own pings."""
+"""The control handler answers as a real node does, byte for byte (control.json), and knows its own pings."""
 
 from __future__ import annotations
 
