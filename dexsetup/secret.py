@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, ValidatorFunctionWrapHandler
 from pydantic_core import core_schema
 
 __all__ = ["Secret"]
@@ -43,8 +43,11 @@ class Secret:
     def __get_pydantic_core_schema__(
         cls, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            cls,
+        def take(value: Any, text: ValidatorFunctionWrapHandler) -> Secret:
+            return value if isinstance(value, Secret) else cls(text(value))
+
+        return core_schema.no_info_wrap_validator_function(
+            take,
             core_schema.str_schema(min_length=1),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 repr, return_schema=core_schema.str_schema()

@@ -43,6 +43,7 @@ UNIT = "/etc/systemd/system/thing.service"
 def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A simulated crash cannot see what is on the disk: hundreds of runs need not wait for it."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr("dexsetup.host.files._sync_file_system", lambda _: None)
 
 
 def plan(source: str) -> Plan:

@@ -7,7 +7,7 @@ from dexsetup.host.base import UnitState
 from dexsetup.plan.handlers.context import Context, Undone
 from dexsetup.plan.journal import ChangeRecord
 from dexsetup.plan.model import Unit
-from dexsetup.plan.results import Change, CheckResult, InSync
+from dexsetup.plan.results import Change, CheckResult, InSync, Unavailable
 
 __all__ = ["UnitHandler"]
 
@@ -26,6 +26,8 @@ class UnitHandler:
         """Look at its state, and at what of its files changed since it was started in this run."""
         state = context.host.services.state(unit.name)
         is_live = context.host.services.is_live
+        if unit.enabled and not (is_live or state.exists or _is_planned(unit.name, context)):
+            return Unavailable(f"{unit.name} is not in this directory: install its package there first.")
         verbs = []
         if unit.enabled != state.enabled and (unit.enabled or state.exists):
             verbs.append("enable" if unit.enabled else "disable")
@@ -103,6 +105,10 @@ class UnitHandler:
         if before["active"] and services.is_live and name not in context.restart_later:
             context.restart_later.append(name)
         return Undone()
+
+
+def _is_planned(name: str, context: Context) -> bool:
+    return any(path.endswith(f"/{name}") and content is not None for path, content in context.planned.items())
 
 
 def _words(enabled: bool, active: bool) -> str:
