@@ -9,9 +9,10 @@ directory; the engine compares and installs it (a Tree).
     lib/dexsetup lib/dexrouter                these programs; the templates in lib/dexsetup/templates
     lib/<package> lib/<package>.dist-info     third-party packages, found through importlib.metadata
 
-Rules: the same installation gives the same bytes and modes; no bytecode, no tests, nothing that names the
-place where the installation was. Gathering anew costs a second and is done only when a source file changed;
-a look at an unchanged installation costs a tenth of that.
+Rules: the same installation gives the same bytes and modes; no tests, nothing that names the place where the
+installation was. Every module comes with its bytecode: nobody may write it later, and without it the router
+takes two seconds to start instead of a third of one. Gathering anew costs some seconds and is done only when a
+source file changed; a look at an unchanged installation costs a tenth of one.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from importlib import metadata, util
 from pathlib import Path, PurePosixPath
 
 from dexsetup.errors import MachineError
+from dexsetup.plan.places import PROGRAMS
 from dexsetup.render.jinja import templates_directory
 
 __all__ = ["STAGING", "SYSTEM_PYTHON", "Source", "gather", "prepare", "requirements"]
@@ -128,11 +130,33 @@ def prepare(staging: Path, *, python: str = SYSTEM_PYTHON) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read())
         target.chmod(source.mode)
+    _compile(fresh / "lib", python)
     mark.unlink(missing_ok=True)
     shutil.rmtree(tree, ignore_errors=True)
     fresh.rename(tree)
     mark.write_text(stamp)
     return tree
+
+
+def _compile(library: Path, python: str) -> None:
+    """Put the bytecode beside every module.
+
+    It is valid whatever the times of the files are, and says that its module lies where it will lie. One
+    process in a fixed order with a fixed hash seed: so the same sources give the same bytes.
+    """
+    try:
+        subprocess.run(  # noqa: S603 - the path of an interpreter, not a shell's line
+            [
+                *(python, "-I", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"),
+                *("-s", str(library), "-p", f"{PROGRAMS}/lib", str(library)),
+            ],
+            capture_output=True,
+            check=False,
+            env={"PYTHONHASHSEED": "0"},
+            timeout=300,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise MachineError("The programs could not be compiled.", why=str(error)) from error
 
 
 def gather(*, python: str = SYSTEM_PYTHON) -> tuple[Source, ...]:

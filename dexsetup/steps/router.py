@@ -19,6 +19,7 @@ from dexsetup.plan.model import (
     Unit,
     UnitActive,
 )
+from dexsetup.plan.places import PROGRAMS
 from dexsetup.render.environment import Renderer
 from dexsetup.steps.base import Inputs
 from dexsetup.steps.configuration import udp_ports
@@ -26,7 +27,7 @@ from dexsetup.steps.node import CONFIG, ReadsConfig, address_of, parsed, planned
 
 __all__ = ["CJDNS_UNIT", "ROUTER_UNIT", "ROUTER_UNITS", "TREE", "WAIT_UNIT", "RouterStep"]
 
-TREE = "/opt/dexsetup"
+TREE = PROGRAMS
 ROUTER_UNIT = "dexrouter.service"
 CJDNS_UNIT = "cjdns.service"
 WAIT_UNIT = "cjdns-wait-online.service"
