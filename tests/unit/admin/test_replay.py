@@ -29,6 +29,15 @@ OURS = {function.name: function for table in TABLES for function in table}
 SYSTEM_ERRORS = {"ETHInterface_new", "Core_initTunnel"}
 """Their texts are those of the operating system: only that there is an error is compared."""
 
+ANSWERS_OFTEN = {"SearchRunner_search"}
+"""Recorded is the first of several messages."""
+
+PAGES_DIFFER = {"InterfaceController_peerStats", "NodeStore_dumpTable"}
+"""How many entries there are depends on what the recording did between the calls."""
+
+NOT_YET_KNOWN_THERE = {("v20.7", 62)}
+"""The recorded daemon had not learned of the node yet."""
+
 LISTS_DIFFER = {"Admin_availableFunctions"}
 """We list what we have."""
 
@@ -93,6 +102,8 @@ def test_transcripts(version: str, node: str, least: int) -> None:
         function = record["function"]
         if record["node"] != node or function not in OURS or function in LISTS_DIFFER:
             continue
+        if (version, number) in NOT_YET_KNOWN_THERE:
+            continue
         arguments = translate(record["args"])
         if function == "SessionManager_sessionStats" and arguments["handle"] > 1:
             arguments["handle"] = max(rig.node.sessions.by_handle)
@@ -102,7 +113,8 @@ def test_transcripts(version: str, node: str, least: int) -> None:
             replies = [rig.call_open(function, **arguments)]
         else:
             replies = rig.ask(function, **arguments)
-        reply = (replies or rig.later(3))[-1]
+        replies = replies or rig.later(3)
+        reply = replies[0 if function in ANSWERS_OFTEN else -1]
         reply.pop("txid", None)
         stream = str(reply.get("streamId", stream))
         assert_alike(f"{number} {function}({arguments})", expectation(record), reply)
@@ -117,10 +129,12 @@ def mesh_like_the_recorded_one(version: str, node: str) -> tuple[Rig, Any]:
     rig = Rig(password=ADMIN["admin_passwords"][node])
     nodes = {name: rig.mesh.add() for name in ("alpha", "beta", "gamma", "delta") if name != node}
     nodes[node] = rig.node
-    rig.mesh.link(nodes["alpha"], nodes["gamma"], 1, "gamma6")
-    rig.mesh.link(nodes["alpha"], nodes["beta"], 0, "beta-the-outer")
-    rig.mesh.link(nodes["delta"], nodes["gamma"], 0, "gamma")
-    rig.mesh.link(nodes["beta"], nodes["gamma"], 1)
+    links = [("alpha", "beta", 0), ("alpha", "gamma", 1), ("beta", "gamma", 1), ("delta", "gamma", 0)]
+    if (version, node) == ("v20.7", "beta"):
+        links.reverse()  # there the labels came about in another order
+    for caller, called, interface in links:
+        rig.mesh.link(nodes[caller], nodes[called], interface)
+        rig.mesh.run(1)
     if node == "beta":
         rig.edge.ethernet_new("v02")
     rig.mesh.run(20)
@@ -164,20 +178,19 @@ def assert_alike(what: str, expected: Reply, reply: Reply) -> None:
     if function == "Core_stopTun":
         assert given["error"] in ("none", "no tun currently configured"), what
         return
-    if function == "InterfaceController_peerStats":
-        # How many peers there are depends on what the recording did between the calls.
+    if function in PAGES_DIFFER and "error" not in wanted:
         wanted.pop("more", None)
         given.pop("more", None)
-        if not wanted["peers"] or not given["peers"]:
-            wanted["peers"] = given["peers"] = []
     assert given.get("error") == wanted.get("error"), what
-    assert shape(given) == shape(wanted), what
+    assert_same_shape(what, wanted, given)
 
 
-def shape(value: Any) -> Any:
-    """Reduce a value to its keys and types; of a list the first element stands for all."""
-    if isinstance(value, dict):
-        return {key: shape(item) for key, item in value.items() if key not in MAY_DIFFER}
-    if isinstance(value, list):
-        return [shape(item) for item in value[:1]]
-    return type(value).__name__
+def assert_same_shape(what: str, wanted: Any, given: Any) -> None:
+    """Compare keys and types; of a list the first element stands for all, and an empty one for any."""
+    assert type(wanted) is type(given), what
+    if isinstance(wanted, dict):
+        assert wanted.keys() - MAY_DIFFER == given.keys() - MAY_DIFFER, what
+        for key in wanted.keys() & given.keys():
+            assert_same_shape(f"{what}: {key}", wanted[key], given[key])
+    elif isinstance(wanted, list) and wanted and given:
+        assert_same_shape(what, wanted[0], given[0])
