@@ -11,8 +11,8 @@ directory; the engine compares and installs it (a Tree).
 
 Rules: the same installation gives the same bytes and modes; no tests, nothing that names the place where the
 installation was. Every module comes with its bytecode: nobody may write it later, and without it the router
-takes two seconds to start instead of a third of one. Gathering anew costs some seconds and is done only when a
-source file changed; a look at an unchanged installation costs a tenth of one.
+takes two seconds to start instead of a third of one. Gathering anew costs some seconds, when a source file
+changed; a look at an unchanged installation costs a tenth of one.
 """
 
 from __future__ import annotations
