@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Callable
 
 from dexrouter.core.links import LinkAddress
 from dexrouter.io.errors import StartError
@@ -26,12 +27,19 @@ class BeaconSocket:
     """The beacon socket beside one IPv4 data socket."""
 
     def __init__(
-        self, *, host: str, port: int, data_port: int, devices: tuple[str, ...], own_device: str
+        self,
+        *,
+        host: str,
+        port: int,
+        data_port: int,
+        devices: tuple[str, ...],
+        own_device: Callable[[], str],
     ) -> None:
-        """Bind it. Raises StartError."""
-        self._port = port
+        """Bind it; `own_device` names the mesh's own device, which gets no beacons. Raises StartError."""
+        self.devices = devices
+        """Where beacons go to: `all`, names of devices, or broadcast addresses with port."""
+        self.port = port
         self._data_port = data_port
-        self._devices = devices
         self._own_device = own_device
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.setblocking(False)
@@ -68,12 +76,16 @@ class BeaconSocket:
             heard.append(((source[0], beacon.data_port), beacon.content))
         return heard
 
+    def addresses(self) -> list[str]:
+        """Broadcast addresses of the listed devices, whatever addresses these have now."""
+        return broadcast_addresses(self.devices, port=self.port, own_device=self._own_device())
+
     def send(self, content: bytes) -> None:
-        """Broadcast a beacon on every device of the list, whatever addresses they have now."""
+        """Broadcast a beacon."""
         datagram = UdpBeacon(data_port=self._data_port, content=content).encode()
-        for address in broadcast_addresses(self._devices, own_device=self._own_device):
+        for address in self.addresses():
             try:
-                self._socket.sendto(datagram, (address, self._port))
+                self._socket.sendto(datagram, (address, self.port))
             except OSError as error:
                 _log.debug(event("beacon", to=address, error=error.strerror))
 

@@ -17,7 +17,15 @@ from typing import Self
 
 from dexrouter.admin.edge import Edge
 from dexrouter.config import BeaconMode as ConfiguredBeacon
-from dexrouter.config import ConnectTo, Family, RouterConfig, TunDevice, UdpInterface, bytes_of
+from dexrouter.config import (
+    ConnectTo,
+    EthInterface,
+    Family,
+    RouterConfig,
+    TunDevice,
+    UdpInterface,
+    bytes_of,
+)
 from dexrouter.core.links import LinkAddress, format_link_address
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Beacon, PeerChanged, ToTun, Transmit
@@ -32,17 +40,14 @@ from dexrouter.crypto.keys import (
 )
 from dexrouter.crypto.users import Credentials, DuplicateUserError
 from dexrouter.io.admin_socket import AdminSocket, Process
-from dexrouter.io.beacons import BeaconSocket
 from dexrouter.io.clock import boot_time
 from dexrouter.io.errors import StartError
+from dexrouter.io.links import ALL_DEVICES, Links
 from dexrouter.io.log import event
 from dexrouter.io.loop import EventLoop
-from dexrouter.io.netlink import configure_device
+from dexrouter.io.mesh_device import MeshDevice
 from dexrouter.io.notify import notify
 from dexrouter.io.peer_cache import CachedPeer, PeerCache
-from dexrouter.io.tun import MTU
-from dexrouter.io.tun import TunDevice as OpenTun
-from dexrouter.io.udp import UdpSocket
 
 __all__ = ["Daemon"]
 
@@ -68,9 +73,13 @@ class Daemon:
             own=key_pair_from_private(config.private_key.reveal()), entropy=os.urandom, now=boot_time()
         )
         self._loop = EventLoop()
-        self._sockets: dict[int, UdpSocket] = {}
-        self._beacons: dict[int, BeaconSocket] = {}
-        self._tun: OpenTun | None = None
+        self._device = MeshDevice(address=self.node.own.address, loop=self._loop, on_readable=self._read_tun)
+        self._links = Links(
+            node=self.node,
+            loop=self._loop,
+            carry_out=self._carry_out,
+            own_device=lambda: self._device.name,
+        )
         self._admin: AdminSocket | None = None
         self._cache = PeerCache.in_runtime_directory(public_key_text(self.node.own.public))
 
@@ -103,18 +112,11 @@ class Daemon:
 
     def close(self) -> None:
         """Release ports and device."""
-        for socket in self._sockets.values():
-            socket.close()
-        for beacons in self._beacons.values():
-            beacons.close()
-        self._sockets.clear()
-        self._beacons.clear()
+        self._links.close()
         if self._admin is not None:
             self._admin.close()
             self._admin = None
-        if self._tun is not None:
-            self._tun.close()
-            self._tun = None
+        self._device.close()
         self._loop.close()
 
     # -- start
@@ -124,17 +126,22 @@ class Daemon:
             _log.warning(event("config", warning=warning))
         self._add_users()
         self._open_admin()
-        own_device = self._make_tun()
+        if isinstance(self.config.tunnel, TunDevice):
+            self._device.start(self.config.tunnel.name)
+        self._links.watch()
         for interface in self.config.udp_interfaces:
-            self._open_udp(interface, own_device)
+            self._open_udp(interface)
+        for device in self.config.eth_interfaces:
+            self._open_ethernet(device)
+        self._links.call_from_new_addresses(boot_time())
         self._greet_cached()
         _log.info(
             event(
                 "started",
                 address=address_text(self.node.own.address),
                 key=public_key_text(self.node.own.public),
-                device=own_device or "none",
-                listening=",".join(socket.name for socket in self._sockets.values()) or "none",
+                device=self._device.name or "none",
+                listening=",".join(self._links.names()) or "none",
             )
         )
         self._flush()
@@ -158,51 +165,40 @@ class Daemon:
             admin.bind.port,
             password=admin.password or os.urandom(16).hex(),
             node=self.node,
-            edge=Edge(process=process, memory=process),
+            edge=Edge(
+                udp=self._links,
+                beacons=self._links,
+                ethernet=self._links,
+                tunnel=self._device,
+                process=process,
+                memory=process,
+            ),
         )
         self._loop.add_reader(self._admin.fileno(), self._read_admin)
 
-    def _make_tun(self) -> str:
-        if not isinstance(self.config.tunnel, TunDevice):
-            return ""
-        self._tun = OpenTun(self.config.tunnel.name)
-        configure_device(self._tun.name, self.node.own.address, MTU)
-        self._loop.add_reader(self._tun.fileno(), self._read_tun)
-        return self._tun.name
-
-    def _open_udp(self, interface: UdpInterface, own_device: str) -> None:
+    def _open_udp(self, interface: UdpInterface) -> None:
         bind = interface.bind
-        socket = UdpSocket(bind.host, bind.port, dscp=interface.dscp)
-        number = self.node.peering.add_interface(socket.kind, socket.name)
-        self._sockets[number] = socket
-        self._loop.add_reader(socket.fileno(), lambda: self._read_udp(number, socket))
+        number = self._links.open_udp(bind.host, bind.port, dscp=interface.dscp)
         if interface.beacon is not ConfiguredBeacon.OFF and interface.beacon_port is not None:
-            self._open_beacons(number, interface, socket, own_device)
+            self._links.open_beacons(number, interface.beacon_port, interface.beacon_devices)
+            self.node.peering.set_beacon_mode(number, BeaconMode(interface.beacon), boot_time())
         for peer in interface.connect_to:
             self._connect(number, peer)
 
-    def _open_beacons(self, number: int, interface: UdpInterface, data: UdpSocket, own_device: str) -> None:
-        beacons = BeaconSocket(
-            host=data.host,
-            port=interface.beacon_port or 0,
-            data_port=data.port,
-            devices=interface.beacon_devices,
-            own_device=own_device,
-        )
-        self._beacons[number] = beacons
-        self._loop.add_reader(beacons.fileno(), lambda: self._read_beacons(number, beacons))
-        self.node.peering.set_beacon_mode(number, BeaconMode(interface.beacon), boot_time())
+    def _open_ethernet(self, interface: EthInterface) -> None:
+        if interface.bind == ALL_DEVICES:
+            self._links.open_every_ethernet(BeaconMode(interface.beacon))
+            return
+        number = self._links.open_ethernet(interface.bind, BeaconMode(interface.beacon))
+        for peer in interface.connect_to:
+            self._connect(number, peer)
 
     def _connect(self, interface: int, peer: ConnectTo) -> None:
-        endpoint = peer.endpoint
-        address: LinkAddress = (endpoint.host, endpoint.port)
-        if endpoint.family is Family.IPV6:
-            address = (endpoint.host, endpoint.port, 0, 0)
         credentials = Credentials(bytes_of(peer.password), bytes_of(peer.login) if peer.login else None)
         try:
             self.node.peering.connect(
                 interface,
-                address,
+                link_address_of(peer),
                 parse_public_key(peer.public_key),
                 credentials,
                 boot_time(),
@@ -212,7 +208,7 @@ class Daemon:
             raise StartError(f"connectTo {peer.address}: {error}") from error
 
     def _greet_cached(self) -> None:
-        numbers = {socket.name: number for number, socket in self._sockets.items()}
+        numbers = self._links.names()
         users = {user.login.decode(errors="surrogateescape") for user in self.node.users.users()}
         for peer in self._cache.load():
             if peer.interface in numbers and peer.user in users:
@@ -239,21 +235,8 @@ class Daemon:
 
     # -- run
 
-    def _read_udp(self, number: int, socket: UdpSocket) -> None:
-        now = boot_time()
-        for source, datagrams in socket.receive():
-            self.node.receive(number, source, datagrams, now)
-        self._carry_out()
-
     def _read_tun(self) -> None:
-        if self._tun is not None:
-            self.node.from_tun(self._tun.read(), boot_time())
-            self._carry_out()
-
-    def _read_beacons(self, number: int, beacons: BeaconSocket) -> None:
-        now = boot_time()
-        for source, content in beacons.receive():
-            self.node.receive_beacon(number, source, content, now)
+        self.node.from_tun(self._device.read(), boot_time())
         self._carry_out()
 
     def _read_admin(self) -> None:
@@ -263,14 +246,18 @@ class Daemon:
 
     def _next_deadline(self) -> float:
         deadline = self.node.next_deadline()
-        admin = self._admin.next_deadline() if self._admin is not None else None
-        return deadline if admin is None else min(deadline, admin)
+        admin = None if self._admin is None else self._admin.next_deadline()
+        for other in (admin, self._links.next_deadline()):
+            if other is not None and other < deadline:
+                deadline = other
+        return deadline
 
     def _due(self, now: float) -> None:
         if now >= self.node.next_deadline():
             self.node.poll(now)
         if self._admin is not None:
             self._admin.poll(now)
+        self._links.poll(now)
         self._carry_out()
 
     def _slept(self, now: float) -> None:
@@ -286,16 +273,25 @@ class Daemon:
         for output in self.node.drain():
             match output:
                 case Transmit(interface=interface, address=address, datagrams=datagrams):
-                    self._sockets[interface].send(address, datagrams)
+                    self._links.transmit(interface, address, datagrams)
                 case ToTun(packets=packets):
-                    if self._tun is not None:
-                        self._tun.write(packets)
+                    self._device.write(packets)
                 case Beacon(interface=interface, content=content):
-                    self._beacons[interface].send(content)
+                    self._links.beacon(interface, content)
                 case PeerChanged():
                     _log_peer(output)
                     if PeerState.ESTABLISHED.name in (output.before, output.state):
                         self._remember_peers()
+
+
+def link_address_of(peer: ConnectTo) -> LinkAddress:
+    """Give where a peer of the configuration is, as the core names it."""
+    if "." not in peer.address and "[" not in peer.address:
+        return bytes.fromhex(peer.address.replace(":", ""))
+    endpoint = peer.endpoint
+    if endpoint.family is Family.IPV6:
+        return endpoint.host, endpoint.port, 0, 0
+    return endpoint.host, endpoint.port
 
 
 def _log_peer(change: PeerChanged) -> None:

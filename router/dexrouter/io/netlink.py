@@ -1,7 +1,12 @@
-"""What the router sets in the kernel's network, through pyroute2: address and MTU of its device."""
+"""What the router sets and sees in the kernel's network, through pyroute2.
+
+It sets: address and MTU of its device, addresses and routes of the IP tunnel on it, one blackhole route, and
+an Ethernet device that it shall use is brought up. Nothing else of the machine is touched.
+"""
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 from typing import Final
@@ -12,12 +17,28 @@ from pyroute2.netlink.exceptions import NetlinkError
 from dexrouter.crypto.keys import Address, address_short
 from dexrouter.io.errors import StartError
 
-__all__ = ["broadcast_addresses", "configure_device"]
+__all__ = [
+    "add_blackhole",
+    "bring_up",
+    "broadcast_addresses",
+    "broadcast_devices",
+    "configure_device",
+    "ethernet_devices",
+    "own_addresses",
+]
 
 PREFIX_LENGTH: Final = 8
 """fc00::/8 is on the device: tools recognise the mesh address by this prefix length."""
 
+MESH: Final = ipaddress.IPv6Network("fc00::/8")
+
+BLACKHOLE_METRIC: Final = 500
+"""More than the 256 of a device's own route, which wins while it is there."""
+
 _IFA_F_NODAD: Final = 0x02
+_IFA_F_TENTATIVE: Final = 0x40
+_IFF_UP: Final = 1
+_ARPHRD_ETHER: Final = 1
 
 
 def configure_device(name: str, address: Address, mtu: int) -> None:
@@ -47,17 +68,92 @@ def configure_device(name: str, address: Address, mtu: int) -> None:
         ) from error
 
 
-def broadcast_addresses(devices: tuple[str, ...], *, own_device: str) -> list[str]:
-    """IPv4 broadcast addresses of the named devices, `all` for every one but loopback and the mesh itself."""
+def add_blackhole() -> None:
+    """Let nothing for the mesh leave by another route when its device is not there. Raises OSError."""
+    try:
+        with IPRoute() as kernel:
+            kernel.route(
+                "add",
+                family=socket.AF_INET6,
+                type="blackhole",
+                dst=str(MESH),
+                priority=BLACKHOLE_METRIC,
+            )
+    except NetlinkError as error:
+        if error.code != errno.EEXIST:
+            raise OSError(error.code, str(error)) from error
+
+
+def broadcast_addresses(devices: tuple[str, ...], *, port: int, own_device: str) -> list[str]:
+    """IPv4 broadcast addresses of the listed devices (spec 02 §2.1).
+
+    `all` is every device but loopback and the mesh itself; a broadcast address is listed with the port.
+    """
     found: list[str] = []
+    for name, interface in _ipv4_interfaces():
+        broadcast = str(interface.network.broadcast_address)
+        if name in (own_device, "lo") or interface.is_loopback or interface.network.prefixlen > 30:
+            continue
+        if "all" in devices or name in devices or f"{broadcast}:{port}" in devices:
+            found.append(broadcast)
+    return found
+
+
+def broadcast_devices(*, own_device: str) -> list[str]:
+    """Names of the devices that have a broadcast address."""
+    names = {
+        name: None
+        for name, interface in _ipv4_interfaces()
+        if name not in (own_device, "lo") and not interface.is_loopback and interface.network.prefixlen < 31
+    }
+    return list(names)
+
+
+def _ipv4_interfaces() -> list[tuple[str, ipaddress.IPv4Interface]]:
     with IPRoute() as kernel:
         names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in kernel.get_links()}
-        for entry in kernel.get_addr(family=socket.AF_INET):
-            name = names.get(entry["index"], "")
-            if name in (own_device, "lo") or not ("all" in devices or name in devices):
-                continue
-            address = entry.get_attr("IFA_LOCAL") or entry.get_attr("IFA_ADDRESS")
-            network = ipaddress.ip_network(f"{address}/{entry['prefixlen']}", strict=False)
-            if not network.is_loopback and network.prefixlen < 31:
-                found.append(str(network.broadcast_address))
-    return found
+        return [
+            (
+                names.get(entry["index"], ""),
+                ipaddress.IPv4Interface(
+                    f"{entry.get_attr('IFA_LOCAL') or entry.get_attr('IFA_ADDRESS')}/{entry['prefixlen']}"
+                ),
+            )
+            for entry in kernel.get_addr(family=socket.AF_INET)
+        ]
+
+
+def ethernet_devices() -> list[str]:
+    """Names of the Ethernet devices that stand for themselves: no port of a bridge, no part of a bond."""
+    with IPRoute() as kernel:
+        return [
+            str(link.get_attr("IFLA_IFNAME"))
+            for link in kernel.get_links()
+            if link["ifi_type"] == _ARPHRD_ETHER and not link.get_attr("IFLA_MASTER")
+        ]
+
+
+def bring_up(device: str) -> None:
+    """Switch a device on if it is off. Raises OSError."""
+    try:
+        with IPRoute() as kernel:
+            for link in kernel.get_links(ifname=device):
+                if not link["flags"] & _IFF_UP:
+                    kernel.link("set", index=link["index"], state="up")
+    except NetlinkError as error:
+        raise OSError(error.code, str(error)) from error
+
+
+def own_addresses() -> frozenset[tuple[int, str]]:
+    """Addresses of this machine that have a device which is up: (number of the device, address)."""
+    with IPRoute() as kernel:
+        up = {
+            link["index"]
+            for link in kernel.get_links()
+            if link["flags"] & _IFF_UP and link.get_attr("IFLA_OPERSTATE") != "DOWN"
+        }
+        return frozenset(
+            (entry["index"], str(entry.get_attr("IFA_LOCAL") or entry.get_attr("IFA_ADDRESS")))
+            for entry in kernel.get_addr()
+            if entry["index"] in up and not entry["flags"] & _IFA_F_TENTATIVE
+        )

@@ -1,0 +1,89 @@
+"""The node's device in the host: TUN, mesh address, the route that outlives it, addresses of the IP tunnel.
+
+While the router is away, what is sent to mesh addresses must not leave in plain text by another route. So
+a blackhole for fc00::/8 is added beside the device; the device's own route has a lower metric and wins while
+it is there. The blackhole stays when the router ends, and that is its purpose.
+
+It is the edge of the admin API for the TUN device (admin/edge.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from dexrouter.admin.edge import EdgeError
+from dexrouter.crypto.keys import Address
+from dexrouter.io.errors import StartError
+from dexrouter.io.log import event
+from dexrouter.io.loop import EventLoop
+from dexrouter.io.netlink import add_blackhole, configure_device
+from dexrouter.io.tun import MTU, TunDevice
+
+__all__ = ["MeshDevice"]
+
+_log = logging.getLogger(__name__)
+
+
+class MeshDevice:
+    """The TUN device, if there is one."""
+
+    def __init__(self, *, address: Address, loop: EventLoop, on_readable: Callable[[], None]) -> None:
+        self._address = address
+        self._loop = loop
+        self._on_readable = on_readable
+        self._tun: TunDevice | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the device; empty: there is none."""
+        return "" if self._tun is None else self._tun.name
+
+    def start(self, name: str | None) -> None:
+        """Make the device with the mesh address; without a name the kernel chooses one. Raises StartError."""
+        tun = TunDevice(name)
+        try:
+            configure_device(tun.name, self._address, MTU)
+        except StartError:
+            tun.close()
+            raise
+        try:
+            add_blackhole()
+        except OSError as error:
+            effect = "nothing stops mesh packets from leaving in plain text when the router is down"
+            _log.warning(event("blackhole", error=error, effect=effect))
+        self._tun = tun
+        self._loop.add_reader(tun.fileno(), self._on_readable)
+
+    def read(self) -> list[bytes]:
+        """Take the packets that the host sends, at most a burst."""
+        return [] if self._tun is None else self._tun.read()
+
+    def write(self, packets: list[bytes]) -> None:
+        """Hand packets to the host."""
+        if self._tun is not None:
+            self._tun.write(packets)
+
+    def close(self) -> None:
+        """Remove the device."""
+        if self._tun is not None:
+            self._loop.remove_reader(self._tun.fileno())
+            self._tun.close()
+            self._tun = None
+
+    # -- for the admin API
+
+    def init_tunnel(self, name: str | None) -> None:
+        """Make the device. Raises EdgeError."""
+        if self._tun is not None:
+            raise EdgeError(f"{self._tun.name} is there already")
+        try:
+            self.start(name)
+        except StartError as error:
+            raise EdgeError(error.args[0].splitlines()[0]) from error
+
+    def stop_tunnel(self) -> bool:
+        """Remove the device; False if there is none."""
+        was_there = self._tun is not None
+        self.close()
+        return was_there
