@@ -20,6 +20,7 @@ Rules:
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from dexrouter.admin.auth import NO_PASSWORD, cookie_at, is_authentic
@@ -30,7 +31,7 @@ from dexrouter.admin.context import Context
 from dexrouter.admin.edge import Edge, EdgeError
 from dexrouter.admin.log import LogStreams
 from dexrouter.admin.message import MAX_REQUEST, TOO_BIG, Reply, Request, encode, parse_request
-from dexrouter.admin.table import Call, Caller, CallError, Source, check_arguments
+from dexrouter.admin.table import Call, Caller, CallError, Function, Source, check_arguments
 from dexrouter.core.node import Node
 from dexrouter.crypto.entropy import Entropy
 
@@ -63,6 +64,11 @@ class AdminServer:
             },
             log=LogStreams(entropy, logging.getLogger("dexrouter")),
         )
+
+    @property
+    def functions(self) -> Mapping[str, Function]:
+        """The functions that exist here, by name, in listing order."""
+        return self._context.functions
 
     def receive(self, source: Source, datagram: bytes, now: float, wall_ms: int) -> list[Outgoing]:
         """Take a request; gives everything that must be sent now, in order."""

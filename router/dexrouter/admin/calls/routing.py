@@ -167,9 +167,8 @@ def _peers_reply(target: NodeName, outcome: InquiryOutcome) -> Reply:
     if not isinstance(outcome, InquiryAnswered):
         return _timeout(outcome)
     answer = outcome.answer
-    names = [_entry_name(entry, entry.label) for entry in answer.nodes]
-    if all(name.label != SELF_LABEL for name in names):
-        names.insert(0, NodeName(answer.version, SELF_LABEL, target.key))
+    names = [NodeName(answer.version, SELF_LABEL, target.key)]
+    names += [_entry_name(entry, entry.label) for entry in answer.nodes if entry.label != SELF_LABEL]
     return _list_reply("peers", names, _milliseconds(outcome), scheme_forms(answer.scheme or V358))
 
 
