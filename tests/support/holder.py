@@ -15,6 +15,7 @@ import json
 import os
 import select
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -101,6 +102,7 @@ def build_root(stage: Path, visible: list[str], absent: list[str]) -> Path:
 
 def write_names(root: Path, hostname: str) -> None:
     """Give the place a name, and a resolver that asks nobody: there is nobody to ask."""
+    socket.sethostname(hostname)
     files = {
         "hostname": f"{hostname}\n",
         "hosts": f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {hostname}\n",

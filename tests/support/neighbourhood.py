@@ -246,11 +246,14 @@ class Home(Place):
         self.run("install", "-D", "-m", mode, "/dev/stdin", path, stdin=text)
 
     def fingerprint(self, *paths: str) -> str:
-        """Return name, kind, mode, owner and content hash of all below the paths: one text to compare."""
+        """Return name, kind, mode, owner and content hash of all below the paths: one text to compare.
+
+        The account tools' own backups (/etc/passwd- and so on) are left out: they hold the state before last.
+        """
         look = (
             'for top in "$@"; do [ -e "$top" ] || continue; '
-            "find \"$top\" -printf '%p %y %m %u:%g %l\\n'; "
-            'find "$top" -type f -exec sha256sum {} +; done | sort'
+            "find \"$top\" ! -path '/etc/*-' -printf '%p %y %m %u:%g %l\\n'; "
+            'find "$top" -type f ! -path "/etc/*-" -exec sha256sum {} +; done | sort'
         )
         return self.run("sh", "-c", look, "sh", *paths)
 

@@ -26,6 +26,12 @@ _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 _ANSWERS = "/root/answers.toml"
 _ARCHIVES = "/var/cache/apt/archives"
 _SET_UP_SECONDS = 180
+_INSTALL_QUIETLY = """
+    guard=/usr/sbin/policy-rc.d
+    [ -e $guard ] || { printf '#!/bin/sh\\nexit 101\\n' >$guard && chmod 755 $guard; }
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@"
+"""
+"""A package's scripts must not start its daemon: no service manager would know of it."""
 _MAIL_SECONDS = 60
 
 KEPT_BY_UNDO = ("/etc", "/home", "/opt")
@@ -136,6 +142,12 @@ enable = true
 login = "{person.login}"
 files = ["mailrc"]
 """
+
+    def install_mail_programs(self, person: Person) -> None:
+        """Let the home have opensmtpd and s-nail, as its own package manager would have brought them."""
+        self.home_of(person).run(
+            "sh", "-c", _INSTALL_QUIETLY, "sh", "opensmtpd", "s-nail", timeout=_SET_UP_SECONDS
+        )
 
     # -- using
 

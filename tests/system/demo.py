@@ -20,6 +20,10 @@ _START = time.monotonic()
 _NEEDS = (ROOT, TUN, NAMESPACES, OVERLAY, program("nft"))
 
 
+class BrokenPromiseError(Exception):
+    """Something did not come out as dexsetup promises."""
+
+
 def say(text: str) -> None:
     """Tell what happens now, with the seconds since the start."""
     print(f"[{time.monotonic() - _START:6.1f} s] {text}", flush=True)  # noqa: T201 - a demo talks
@@ -40,6 +44,9 @@ def show(scenario: TwoHomes) -> None:
         home = scenario.add_home(person)
         reach = "reaches" if home.succeeds("ping", "-c", "1", "-W", "2", PUBLIC_ADDRESS) else "cannot reach"
         say(f"It {reach} the public node at {PUBLIC_ADDRESS}. Nobody can call it from outside.")
+    if scenario.packages is not None:
+        say("Home b gets its mail programs beforehand. In home a, dexsetup will install them.")
+        scenario.install_mail_programs(BEN)
     before = scenario.fingerprint(BEN)
     for person in (ANN, BEN):
         say(f"{person.home.capitalize()}: dexsetup --answers answers.toml")
@@ -51,12 +58,18 @@ def show(scenario: TwoHomes) -> None:
     say("Home a: the same command again. It must change nothing.")
     files = scenario.fingerprint(ANN)
     scenario.set_up(ANN)
-    say("Not a byte has changed." if scenario.fingerprint(ANN) == files else "SOMETHING HAS CHANGED.")
+    expect_equal(files, scenario.fingerprint(ANN), "Not a byte has changed.")
     say("Home b: dexsetup undo")
     scenario.undo(BEN)
-    left = sorted(set(scenario.fingerprint(BEN).splitlines()) ^ set(before.splitlines()))
-    say("Everything is as it was before." if not left else "Undone. What differs from before:")
-    quote("\n".join(left))
+    expect_equal(before, scenario.fingerprint(BEN), "Everything is as it was before.")
+
+
+def expect_equal(before: str, after: str, conclusion: str) -> None:
+    """Draw the conclusion if the two fingerprints are equal; otherwise show what differs and fail."""
+    differences = sorted(set(before.splitlines()) ^ set(after.splitlines()))
+    if differences:
+        raise BrokenPromiseError("\n".join(["This differs, and must not:", *differences]))
+    say(conclusion)
 
 
 def exchange_letters(scenario: TwoHomes) -> None:
@@ -97,7 +110,7 @@ def main() -> int:
     except KeyboardInterrupt:
         say("Interrupted.")
         status = 130
-    except (CommandError, NeighbourhoodError, TimeoutError, ChildProcessError) as error:
+    except (BrokenPromiseError, CommandError, NeighbourhoodError, TimeoutError, ChildProcessError) as error:
         say("This failed:")
         quote(str(error))
         status = 4
