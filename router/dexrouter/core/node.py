@@ -27,6 +27,7 @@ from dexrouter.core.inquiries import Inquiries, Inquiry
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.metric import DHT_PEER
 from dexrouter.core.outputs import Output, ToTun
+from dexrouter.core.pathfinder.bucket import TokenBucket
 from dexrouter.core.pathfinder.pathfinder import Pathfinder, PathFound, PathLost, SendMessage
 from dexrouter.core.peering import Peer, Peering
 from dexrouter.core.sessions import (
@@ -52,6 +53,7 @@ from dexrouter.wire.control import (
     SwitchError,
 )
 from dexrouter.wire.encoding_scheme import V358, label_for
+from dexrouter.wire.errors import WireError
 from dexrouter.wire.ipv6 import rebuild
 from dexrouter.wire.labels import reverse64
 from dexrouter.wire.session_frame import ContentType
@@ -67,6 +69,9 @@ _LAST_NEXT_HEADER: Final = 255
 _HEADER: Final = Struct(">QBBH")
 _CONTROL_PREFIX: Final = CONTROL_WORD.to_bytes(4, "big")
 _MIN_CAUSE: Final = MIN_USEFUL_ERROR - 8
+_ERROR_BURST: Final = 100
+_ERROR_RATE: Final = 50.0
+"""Error frames acted upon, a second: each costs a look at every session."""
 _MAX_ROUNDS: Final = 64
 """Bound on what one entry may set off inside the node; reached only by a fault of ours."""
 
@@ -82,6 +87,7 @@ class Node:
         self.control = ControlHandler(own_key=own.public, entropy=entropy)
         self.sessions = Sessions(own=own, entropy=entropy, now=now)
         self.pathfinder = Pathfinder(own=own.public, own_scheme=V358, entropy=entropy, now=now)
+        self._errors = TokenBucket(_ERROR_BURST, _ERROR_RATE, now)
         self.inquiries = Inquiries(entropy=entropy)
         """Router queries for people; their answers are in it, the asker empties them."""
         self.drops: Counter[str] = Counter()
@@ -374,10 +380,17 @@ class Node:
         if len(error.cause) < _MIN_CAUSE:
             self.drops["control.short_error"] += 1
             return
+        if not self._errors.take(now):
+            self.drops["control.too_many_errors"] += 1
+            return
         if error.code == ErrorCode.AUTHENTICATION:
-            cause = AuthenticationCause.parse(error.cause)
+            try:
+                cause = AuthenticationCause.parse(error.cause)
+            except WireError:
+                self.drops["control.short_error"] += 1
+                return
             if cause.error == CryptoError.NO_SESSION:
-                self.sessions.unknown_there(path, now)
+                self.sessions.unknown_there(path, cause.start, now)
             return
         failing = int.from_bytes(error.cause[:8], "big")
         self.pathfinder.switch_error(path, failing, error.code, now)

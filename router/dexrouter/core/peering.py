@@ -438,7 +438,7 @@ class Peering:
 
     def _receive_renewal(self, peer: Peer, packet: bytes, now: float) -> Received | None:
         """Take a hello that meets an established session: the peer has restarted, or somebody replays."""
-        taken = take_hello(peer.session, peer.renewal, packet, now)
+        taken = take_hello(peer.session, peer.renewal, packet, now, room=len(packet))
         if isinstance(taken, CryptoError):
             return self._refused(peer, taken, packet, now)
         peer.renewal, frame = taken

@@ -5,8 +5,7 @@ of the protocol it ends the session that is there (spec 01 §8). So a hello that
 begins a second one, which takes the place of the first when data comes through it: nobody can make that from
 old packets. The other end sees no difference; its hello is answered with a key, its data is understood.
 
-Bounds: one renewal for each session, for 8 s. It answers each hello at once, in no more bytes than the hello
-had, and says nothing else.
+Bounds: one renewal for each session, for 8 s. It answers each hello at once, with one packet.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ class Renewal:
         """Whether it may still become the session."""
         return now < self._until
 
-    def heard(self, size: int, now: float) -> None:
-        """Note a hello of this many bytes."""
+    def heard(self, room: int, now: float) -> None:
+        """Note a hello whose answer may have this many bytes."""
         self._heard = now
-        self._room = size
+        self._room = room
 
     def may_answer(self, size: int, now: float) -> bool:
         """Whether a payload sent now is the answer to the hello; the room that the hello gave is used up."""
@@ -70,11 +69,12 @@ def is_hello(packet: bytes | memoryview) -> bool:
 
 
 def take_hello(
-    current: Session, renewal: Renewal | None, packet: bytes, now: float
+    current: Session, renewal: Renewal | None, packet: bytes, now: float, *, room: int
 ) -> tuple[Renewal, bytes] | CryptoError:
     """Open a hello that meets an established session: the renewal and the payload, or why it is refused.
 
-    Neither the session nor the present renewal is touched by a hello that is refused.
+    Neither the session nor the present renewal is touched by a hello that is refused. `room` counts the
+    bytes of the answer.
     """
     fresh = current.successor(now)
     payload = fresh.open(packet, now, apply_timeout=False)
@@ -88,5 +88,5 @@ def take_hello(
         payload = renewal.session.open(packet, now, apply_timeout=False)
         if isinstance(payload, CryptoError):
             return payload
-    renewal.heard(len(packet), now)
+    renewal.heard(room, now)
     return renewal, payload

@@ -9,9 +9,10 @@ Rules:
 * Handles are ours to give: session number n has handle first + n, the first drawn by chance.
 * A packet that does not decrypt changes nothing. It is answered, at most ten times a second, with an
   authentication error no larger than itself (spec 03 §8.3).
-* A hello from a stranger makes a session only if it decrypts. Bounds: 4,096 sessions, the one that was
-  longest without user traffic and without an authentic packet gives way; packets held for 64 addresses,
-  4 packets each, 10 s.
+* A hello from a stranger makes a session only if it decrypts, and replaces an established one only when it is
+  proven fresh (core/renewal.py). Nothing in a handshake packet is for the host.
+* Bounds: 4,096 sessions; those without user traffic give way first, of them those that never finished their
+  handshake, the oldest of all first. Packets held for 64 addresses, 4 packets each, 10 s.
 * A path over which nothing comes back is put in doubt after 1.5 s and left as soon as another one answers.
   When none answers, the session itself begins anew: the other node may have restarted.
 
@@ -21,12 +22,20 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
 from dexrouter.core.metric import SM_INCOMING, SM_SEND
-from dexrouter.core.paths import Paths
+from dexrouter.core.renewal import is_hello, take_hello
+from dexrouter.core.session import (
+    AuthenticationFailed,
+    Discovered,
+    Probe,
+    SearchWanted,
+    Session,
+    SessionEvent,
+    UnknownHandle,
+)
 from dexrouter.crypto.cryptoauth import CryptoError, State, peek_handshake_key
 from dexrouter.crypto.cryptoauth import Session as CryptoSession
 from dexrouter.crypto.entropy import Entropy
@@ -61,6 +70,8 @@ RENEW_AFTER: Final = 5.0
 """Seconds without any answer, before the session begins anew."""
 BELIEVE_UNKNOWN_AFTER: Final = 1.0
 """Silence after which a report that the other node has no session is acted upon."""
+_QUOTED_OF_LAST: Final = 256
+"""Such a report must quote one of so many packets that were sent last."""
 
 TICK: Final = 0.5
 _ERRORS_PER_SECOND: Final = 10
@@ -73,103 +84,11 @@ _ERROR_SIZE: Final = 60
 _MIN_RUN: Final = 24
 _MIN_HANDSHAKE: Final = 124
 _FIRST_HANDLES: Final = 99_996
+_ANY_ROOM: Final = 65536
+"""The answer to a hello is one router message, of any length."""
 _HEADER: Final = Struct(">QBBH")
 _WORD: Final = Struct(">I")
 _TWO_WORDS: Final = Struct(">II")
-
-
-@dataclass(frozen=True, slots=True)
-class SearchWanted:
-    """No path to this address is known, or the known ones fail."""
-
-    address: Address
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Send a query over this path of the session: to set it up, or to see whether the path works."""
-
-    session: Session
-    path: int
-
-
-@dataclass(frozen=True, slots=True)
-class Discovered:
-    """A packet of this session came over a path that was not known."""
-
-    session: Session
-    path: int
-
-
-@dataclass(frozen=True, slots=True)
-class AuthenticationFailed:
-    """Tell the sender at `path` that its packet did not decrypt (spec 03 §8.3)."""
-
-    path: int
-    body: bytes
-    """What came behind the switch header."""
-    error: CryptoError
-    state: State
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownHandle:
-    """A packet for no session of ours came over `path`: its sender does not know that we began anew."""
-
-    path: int
-
-
-SessionEvent = UnknownHandle | SearchWanted | Probe | Discovered | AuthenticationFailed
-
-
-class Session:
-    """One session. Times are monotonic seconds."""
-
-    __slots__ = (
-        "address",
-        "bytes_in",
-        "bytes_out",
-        "crypto",
-        "handle",
-        "key",
-        "last_heard",
-        "last_search",
-        "last_setup",
-        "last_used",
-        "paths",
-        "send_handle",
-        "unanswered_since",
-        "version",
-    )
-
-    def __init__(self, *, key: PublicKey, crypto: CryptoSession, handle: int, now: float) -> None:
-        self.key = key
-        self.address: Address = address_of(key)
-        self.crypto = crypto
-        self.handle = handle
-        """Ours: run packets for us carry it."""
-        self.send_handle = 0
-        """Theirs, told in their handshake packets."""
-        self.version = 0
-        self.paths = Paths()
-        self.last_used = 0.0
-        """Last user traffic out; 0: none lately."""
-        self.last_search = 0.0
-        self.last_setup = 0.0
-        self.last_heard = now
-        """Last authentic packet."""
-        self.unanswered_since = 0.0
-        """When we first sent something that nothing has come back after; 0: all answered."""
-        self.bytes_in = 0
-        self.bytes_out = 0
-
-    @property
-    def can_carry_user_data(self) -> bool:
-        """Whether keys are fresh on both sides: data for the host may go out."""
-        return self.crypto.state >= State.RECEIVED_KEY
-
-    def __repr__(self) -> str:
-        return f"<Session {self.address.hex()} {self.crypto.state.name}>"
 
 
 Delivered = tuple[Session, int, bytes]
@@ -204,27 +123,30 @@ class Sessions:
             self.drops["session.short"] += 1
             return None
         word = _WORD.unpack_from(body)[0]
-        if word > 3:
-            session = self.by_handle.get(word)
-            if session is None:
-                self.drops["session.unknown_handle"] += 1
-                if len(body) + 12 >= IDENTIFY_SIZE and self._may_speak(now):
-                    self.events.append(UnknownHandle(path))
-                return None
-            if _WORD.unpack_from(body, 4)[0] < 4:
-                self.drops["session.setup_behind_handle"] += 1
-                return None
-            plain = session.crypto.open(body[4:], now, apply_timeout=False)
-            if isinstance(plain, CryptoError):
+        if word <= 3:
+            return self._receive_handshake(path, body, now)
+        session = self.by_handle.get(word)
+        if session is None:
+            self.drops["session.unknown_handle"] += 1
+            if len(body) + 12 >= IDENTIFY_SIZE and self._may_speak(now):
+                self.events.append(UnknownHandle(path))
+            return None
+        if _WORD.unpack_from(body, 4)[0] < 4:
+            self.drops["session.setup_behind_handle"] += 1
+            return None
+        plain = session.crypto.open(body[4:], now, apply_timeout=False)
+        if isinstance(plain, CryptoError):
+            renewed = self._open_renewed(session, body[4:], now)
+            if renewed is None:
                 self._failed(session, path, body, plain, now)
                 return None
-            if len(plain) < 4:
-                self.drops["session.no_data_header"] += 1
-                return None
-            self._heard(session, path, now)
-            session.bytes_in += len(plain)
-            return session, plain[2] << 8 | plain[3], plain[4:]
-        return self._receive_handshake(path, body, now)
+            plain = renewed
+        if len(plain) < 4:
+            self.drops["session.no_data_header"] += 1
+            return None
+        self._heard(session, path, now)
+        session.bytes_in += len(plain)
+        return session, plain[2] << 8 | plain[3], plain[4:]
 
     def _receive_handshake(self, path: int, body: bytes, now: float) -> Delivered | None:
         key = peek_handshake_key(body) if len(body) >= _MIN_HANDSHAKE else None
@@ -235,6 +157,10 @@ class Sessions:
             self.drops["session.bad_key"] += 1
             return None
         session = self.by_address.get(address_of(key))
+        if session is not None and is_hello(body):
+            session.crypto.reset_if_timeout(now)
+            if session.crypto.is_established:
+                return self._receive_renewal(session, path, body, now)
         fresh = session or self._make(key, now)
         plain = fresh.crypto.open(body, now, apply_timeout=True)
         if isinstance(plain, CryptoError):
@@ -248,7 +174,42 @@ class Sessions:
         fresh.send_handle = _WORD.unpack_from(plain)[0]
         fresh.bytes_in += len(plain)
         self._heard(fresh, path, now)
-        return fresh, plain[6] << 8 | plain[7], plain[8:]
+        return self._early(fresh, plain)
+
+    def _early(self, session: Session, plain: bytes) -> Delivered | None:
+        """Give the content of a handshake packet, which may be a replay: nothing for the host."""
+        content_type = plain[6] << 8 | plain[7]
+        if content_type != ContentType.CJDHT:
+            self.drops["session.early_data"] += 1
+            return None
+        return session, content_type, plain[8:]
+
+    def _receive_renewal(self, session: Session, path: int, body: bytes, now: float) -> Delivered | None:
+        """Take a hello that meets an established session: the node has restarted, or somebody replays."""
+        taken = take_hello(session.crypto, session.renewal, body, now, room=_ANY_ROOM)
+        if isinstance(taken, CryptoError):
+            self._failed(session, path, body, taken, now)
+            return None
+        renewal, plain = taken
+        if len(plain) < 8:
+            self.drops["session.no_data_header"] += 1
+            return None
+        session.renewal = renewal
+        renewal.path = path
+        renewal.send_handle = _WORD.unpack_from(plain)[0]
+        return self._early(session, plain)
+
+    def _open_renewed(self, session: Session, packet: bytes, now: float) -> bytes | None:
+        """Look whether a packet that the session refuses is for the next one, which then takes over."""
+        renewal = session.renewal
+        if renewal is None:
+            return None
+        plain = renewal.open_data(packet, now)
+        if plain is not None:
+            session.crypto = renewal.session
+            session.send_handle = renewal.send_handle
+            session.renewal = None
+        return plain
 
     def _heard(self, session: Session, path: int, now: float) -> None:
         session.last_heard = now
@@ -304,8 +265,30 @@ class Sessions:
         session = self.open(key, version, path, SM_SEND, now)
         if session is None:
             return None
+        if self._speaks_for_renewal(session, path, now):
+            return self._renewal_frame(session, content, now)
         session.crypto.reset_if_timeout(now)
         return self._frame(session, path, ContentType.CJDHT, content, now)
+
+    @staticmethod
+    def _speaks_for_renewal(session: Session, path: int, now: float) -> bool:
+        """Whether a router message belongs to the next session.
+
+        It does if it answers the hello that began it, or if the present session has fallen silent.
+        """
+        renewal = session.renewal
+        if renewal is None or renewal.path != path or not renewal.is_alive(now):
+            return False
+        since = session.unanswered_since
+        return renewal.may_answer(0, now) or (since > 0 and now - since >= DOUBT_AFTER)
+
+    @staticmethod
+    def _renewal_frame(session: Session, content: bytes, now: float) -> bytes | None:
+        renewal = session.renewal
+        if renewal is None:
+            return None
+        plain = _WORD.pack(session.handle) + data_header(ContentType.CJDHT) + content
+        return _HEADER.pack(renewal.path, 0, 0x40, 0) + renewal.session.seal(plain, now)
 
     def _frame(self, session: Session, path: int, content_type: int, content: bytes, now: float) -> bytes:
         """Encrypt and put the switch header in front: path, version 1, everything else 0 (spec 04 §4.7)."""
@@ -370,13 +353,20 @@ class Sessions:
                 if routes_through(path.label, label):
                     self.path_lost(session.address, path.label, now)
 
-    def unknown_there(self, path: int, now: float) -> None:
-        """Take a report that the node at `path` knows no session of ours; without silence it is ignored."""
+    def unknown_there(self, path: int, quoted: bytes, now: float) -> None:
+        """Take a report that the node at `path` knows no session of ours.
+
+        Anybody on the way can write such a report: it must quote (handle and nonce) one of the last packets
+        that we sent, and the other node must have been silent for a while.
+        """
+        handle, nonce = _TWO_WORDS.unpack_from(quoted)
         for session in self.by_address.values():
             best = session.paths.best
             if best is None or best.label != path or not session.crypto.is_established:
                 continue
-            if now - session.last_heard > BELIEVE_UNKNOWN_AFTER:
+            age = session.crypto.next_counter - nonce
+            is_ours = handle == session.send_handle and 0 < age <= _QUOTED_OF_LAST
+            if is_ours and now - session.last_heard > BELIEVE_UNKNOWN_AFTER:
                 session.crypto.reset()
                 self._set_up(session, path, now)
 
@@ -399,6 +389,8 @@ class Sessions:
             self._look_after(session, now)
 
     def _look_after(self, session: Session, now: float) -> None:
+        if session.renewal is not None and not session.renewal.is_alive(now):
+            session.renewal = None
         newest = max(session.paths.newest_validation(), session.last_heard)
         if now - newest > IDLE_AFTER and now - session.last_used > IDLE_AFTER:
             self._end(session)
@@ -461,6 +453,11 @@ class Sessions:
         path = session.paths.best
         if path is None:
             return
+        # A key that was waited for too long starts over with the next packet (spec 01 §9): not with this one.
+        session.crypto.reset_if_timeout(now)
+        if not session.can_carry_user_data:
+            self._set_up(session, path.label, now)
+            return
         for _, content_type, content in self._held.pop(session.address):
             self.frames.append(self._frame(session, path.label, content_type, content, now))
 
@@ -478,7 +475,7 @@ class Sessions:
 
     def _keep(self, session: Session) -> Session:
         if len(self.by_address) >= MAX_SESSIONS:
-            idle = min(self.by_address.values(), key=lambda other: max(other.last_used, other.last_heard))
+            idle = min(self.by_address.values(), key=_worth)
             self.drops["session.evicted"] += 1
             self._end(idle)
         self._next_handle += 1
@@ -489,3 +486,8 @@ class Sessions:
     def _end(self, session: Session) -> None:
         del self.by_address[session.address]
         del self.by_handle[session.handle]
+
+
+def _worth(session: Session) -> tuple[bool, bool, float]:
+    """Rank a session by what is lost with it: user traffic, a finished handshake, recent use."""
+    return session.last_used > 0, session.crypto.is_established, max(session.last_used, session.last_heard)
