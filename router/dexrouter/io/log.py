@@ -37,6 +37,7 @@ def set_up_log(level: int, stream: TextIO = sys.stderr) -> None:
     """Send the log of the whole program to `stream`."""
     logging.addLevelName(KEYS, "KEYS")
     handler = logging.StreamHandler(stream)
+    handler.setLevel(level)  # the logger may pass more while somebody follows the log by the admin API
     handler.setFormatter(_Formatter(for_journal="JOURNAL_STREAM" in os.environ))
     root = logging.getLogger("dexrouter")
     root.handlers[:] = [handler]
