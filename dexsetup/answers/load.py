@@ -24,7 +24,7 @@ from dexsetup.answers.positions import Positions
 from dexsetup.answers.sense import peer_problems, problems_of
 from dexsetup.errors import AnswersError
 
-__all__ = ["Loaded", "load_answers", "parse_answers"]
+__all__ = ["Loaded", "explain", "load_answers", "parse_answers"]
 
 _ADVICE = "dexsetup answers new   (prints a commented sample)"
 _CLOSE = 0.6
@@ -69,6 +69,12 @@ def parse_answers(text: str, name: str) -> Loaded:
     if wrong:
         raise AnswersError(tuple(sorted(wrong, key=_by_line)), advice=_ADVICE)
     return Loaded(answers, tuple(f"{name}: {note}" for note in notes))
+
+
+def explain(error: ValidationError, section: str) -> tuple[str, ...]:
+    """Return a sentence for each problem of one section that was typed, without a place."""
+    found = error.errors(include_url=False)
+    return tuple(_sentence(details, (section, *details["loc"])) for details in found)
 
 
 def _check_schema(values: dict[str, Any], name: str, positions: Positions) -> None:

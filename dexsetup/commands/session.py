@@ -138,7 +138,7 @@ class Session:
         resolved = resolve_secrets(answers, self.host, os.environ)
         self.redactor.learn(secrets_of(resolved))
         merged = merge_answers(self.last_applied(), answers)
-        draws = self._draws()
+        draws = self.draws
         renderer = self._renderer()
         facts = self._with_program_tree(resolved)
 
@@ -152,7 +152,9 @@ class Session:
 
         return make_plan
 
-    def _draws(self) -> Draws:
+    @cached_property
+    def draws(self) -> Draws:
+        """What chance decides: drawn once, so that answers that change on the way keep the key."""
         from dexrouter.config import genconf  # noqa: PLC0415 - only planning needs it
 
         return Draws(router_config=genconf(os.urandom).encode())

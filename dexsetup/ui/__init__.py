@@ -1,0 +1,15 @@
+"""The wizard on the screen: edits a draft of the answers, shows the plan and its events, and decides nothing.
+
+    start.py        the way in: screen, plain lines, or the reason why neither
+    curtain.py      the first frame, before the toolkit is loaded
+    questions.py    form fields and prompts out of the declarations in answers/model.py
+    draft.py        the answers under edit; the only thing here that anybody wrote
+    desk.py         what takes time (look, probe, plan, apply); runs in threads, touches no widget
+    app.py          the frame around the pages, keys, messages of the workers
+    pages/ widgets/ dialogs.py home.py
+    plain.py        the same questions as numbered lines
+
+Only this package imports textual.
+"""
+
+from __future__ import annotations

@@ -1,0 +1,74 @@
+"""The draft that the wizard opens with: what was applied last, a file that was named, or good defaults.
+
+Defaults are answers like any others: each stands on a screen before Apply, and in the file that is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from dexsetup.answers.model import Answers, Firewall, Mail, Node, User
+from dexsetup.facts import Facts
+from dexsetup.probe import Result
+from dexsetup.public_peers import PublicPeer
+from dexsetup.ui.desk import Survey
+from dexsetup.ui.draft import Draft
+
+__all__ = ["best_peers", "first_draft", "mail_obstacle"]
+
+_PEERS_WANTED = 2
+
+
+def first_draft(survey: Survey) -> Draft:
+    """Return the draft to begin with."""
+    if survey.given is not None:
+        return Draft(survey.given, saved=survey.given)
+    if survey.last is not None:
+        return Draft(survey.last, saved=survey.last, problems=survey.problems)
+    answers = _defaults(survey.facts)
+    return Draft(answers, saved=answers, problems=survey.problems)
+
+
+def _defaults(facts: Facts) -> Answers:
+    people = tuple(account for account in facts.accounts if account.uid != 0)[:1]
+    is_mail_possible = not mail_obstacle(facts)
+    given: dict[str, object] = {"node": Node(), "firewall": Firewall()}
+    if is_mail_possible:
+        given["mail"] = Mail()
+        given["user"] = tuple(User(login=account.login, files=_programs(facts)) for account in people)
+    return Answers(schema=1).model_copy(update=given)
+
+
+def _programs(facts: Facts) -> tuple[str, ...]:
+    names = (("alpine", "pinerc"), ("linphone", "linphonerc"))
+    return ("mailrc", *(file for program, file in names if program in facts.programs))
+
+
+def mail_obstacle(facts: Facts) -> str:
+    """Return why mail is not proposed on this machine; empty if it is."""
+    server = facts.mail_server
+    if server.port_25_holder not in {"", "?", "smtpd", "opensmtpd"}:
+        return f"{server.port_25_holder} listens on port 25 already; two mail servers cannot share it."
+    if server.installed is None and facts.package_manager == "none":
+        return "opensmtpd is not installed, and there is no package manager here that dexsetup knows."
+    if server.installed is None and not facts.is_root:
+        return "opensmtpd is not installed yet: Apply, as root, installs it."
+    return ""
+
+
+def best_peers(
+    public: Iterable[PublicPeer], results: Mapping[str, Result], wanted: int = _PEERS_WANTED
+) -> tuple[PublicPeer, ...]:
+    """Return the fastest that answer, in different places and with different keys."""
+    answering = [peer for peer in public if (found := results.get(peer.address)) and found.rtt_ms is not None]
+    answering.sort(key=lambda peer: results[peer.address].rtt_ms or 0)
+    chosen: list[PublicPeer] = []
+    for is_strict in (True, False):
+        for peer in answering:
+            keys = {other.public_key for other in chosen}
+            places = {(other.country, other.regions) for other in chosen}
+            if len(chosen) >= wanted or peer.public_key in keys:
+                continue
+            if not is_strict or (peer.country, peer.regions) not in places:
+                chosen.append(peer)
+    return tuple(chosen)
