@@ -116,4 +116,4 @@ class Paths:
         self._rank(now)
 
     def _rank(self, now: float) -> None:
-        self._paths.sort(key=lambda path: path.effective(now))
+        self._paths.sort(key=lambda path: (path.metric == DEAD_LINK, path.effective(now)))
