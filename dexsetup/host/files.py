@@ -327,9 +327,10 @@ class PosixFiles:
             raise
         except OSError as error:
             raise _host_error(f"reading {path}", error) from error
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise HostError(f"{path} is not a plain file")
         with os.fdopen(fd, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise HostError(f"{path} is not a plain file")
             content = stream.read(_READ_MAX + 1)
         if len(content) > _READ_MAX:
             raise HostError(f"{path} is larger than {_READ_MAX >> 20} MiB")

@@ -214,7 +214,7 @@ class Supervisor:
                 return
 
     def _signal(self, number: int) -> None:
-        """Signal all children, also those that a forking daemon left to us."""
+        """Signal all children with their groups, as systemd does; a forking daemon's orphans, too."""
         listed = Path(f"/proc/self/task/{os.getpid()}/children")
         try:
             adopted = {int(word) for word in listed.read_text().split()}
@@ -222,7 +222,11 @@ class Supervisor:
             adopted = set()
         for pid in self.children | adopted:
             try:
-                os.kill(pid, number)
+                group = os.getpgid(pid)
+                if group == os.getpgrp():
+                    os.kill(pid, number)
+                else:
+                    os.killpg(group, number)
             except ProcessLookupError:
                 continue
 

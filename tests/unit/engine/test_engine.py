@@ -10,7 +10,7 @@ import pytest
 from dexsetup.errors import DexsetupError, LockedError, MachineError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.host.base import UnitState
-from dexsetup.host.fake import FakeHost
+from dexsetup.host.fake import CrashingHost, FakeHost, SimulatedCrash
 from dexsetup.plan.engine import Engine, Options, Outcome
 from dexsetup.plan.events import Asked, Checked, Event, PlanMade, RunDone, StepFailed, StepMark
 from dexsetup.plan.journal import list_runs
@@ -233,7 +233,7 @@ def test_a_foreign_file_may_be_a_conflict_unless_its_package_brought_it() -> Non
 
 
 def test_package_default_that_appears_during_the_run_is_replaced() -> None:
-    """A file that a package brings in this very run is no conflict for a step that asks about foreign ones."""
+    """A file that a package brings in this very run is no conflict, even for a step that asks."""
     host = FakeHost()
     host.packages.brings["smtpd"] = {"/etc/smtpd.conf": b"the package's default"}
     plan = plan_of(PackageSet(("smtpd",)), ManagedFile("/etc/smtpd.conf", b"ours", foreign="ask"))
@@ -372,7 +372,8 @@ def test_peer_that_does_not_answer_is_a_warning() -> None:
     """No peer within the time: exit 6, and everything stays in place."""
     host = FakeHost()
     host.network.peers = (("192.0.2.1:1", "HANDSHAKE_1"),)
-    plan = plan_of(ManagedFile("/etc/f", b"x"), waits=(PeerEstablished(5.0),), verifications=(PeerEstablished(5.0),))
+    peers = (PeerEstablished(5.0),)
+    plan = plan_of(ManagedFile("/etc/f", b"x"), waits=peers, verifications=peers)
     outcome, events = run(host, plan)
     assert outcome.code is ExitCode.UNSATISFIED
     assert host.read("/etc/f") == b"x"
@@ -437,8 +438,6 @@ def test_undo_goes_back_run_by_run() -> None:
 
 def test_interrupted_run_is_not_passed_over() -> None:
     """After a crash a headless run refuses with advice; with resume it goes on in the same journal."""
-    from dexsetup.host.fake import CrashingHost, SimulatedCrash
-
     host = machine()
     before = host.snapshot()
     crashing = CrashingHost(host, at=12)

@@ -1,0 +1,111 @@
+"""Saving, merging, explaining answers; secrets that are references."""
+
+from __future__ import annotations
+
+import pytest
+
+from dexsetup.answers.load import parse_answers
+from dexsetup.answers.merge import merge_answers
+from dexsetup.answers.model import Answers, Mail, Node, Peer, User
+from dexsetup.answers.origin import Origin, Shown, show_answers
+from dexsetup.answers.save import save_answers
+from dexsetup.answers.secrets import resolve_secrets
+from dexsetup.errors import AnswersError
+from dexsetup.host.fake import FakeHost
+from dexsetup.secret import Secret
+
+KEY = "lhj54c2xnczfurpw42d0h1bvc4qquclb4dw72q50tc83ucmm9zt0.k"
+OTHER = "b465hml7z3g1vj22ktqdrc3z17mwjxl44cg0mj903n9vycxzqpv0.k"
+
+
+def peer(key: str = KEY, **more: object) -> Peer:
+    return Peer(public_key=key, **more)  # type: ignore[arg-type]  # keyword values of a test
+
+
+def test_merge_keeps_what_is_not_mentioned() -> None:
+    """New answers go over the last ones key by key; peers are found by key, users by login."""
+    last = Answers(
+        schema=1,
+        node=Node(udp_port=5),
+        peer=(peer(name="a", address="192.0.2.1:1"), peer(OTHER, name="b")),
+        user=(User(login="jo"),),
+    )
+    new = Answers(schema=1, node=Node(device="mesh0"), mail=Mail(), peer=(peer(name="c"),))
+    merged = merge_answers(last, new)
+    assert merged.node == Node(udp_port=5, device="mesh0")
+    assert merged.peer == (peer(name="c", address="192.0.2.1:1"), peer(OTHER, name="b"))
+    assert (merged.mail, merged.user) == (Mail(), (User(login="jo"),))
+
+
+def test_merge_forgets_a_peer_that_shall_be_absent() -> None:
+    """A removed peer does not come back with the next run of the saved answers."""
+    last = Answers(schema=1, peer=(peer(), peer(OTHER)))
+    merged = merge_answers(last, Answers(schema=1, peer=(peer(state="absent"),)))
+    assert merged.peer == (peer(OTHER),)
+
+
+def test_merging_the_same_again_changes_nothing() -> None:
+    """What was applied, applied again, gives the same file."""
+    answers = Answers(schema=1, node=Node(), peer=(peer(password=Secret("file:/x")),))
+    once = merge_answers(None, answers)
+    assert save_answers(merge_answers(once, answers)) == save_answers(once)
+
+
+def test_secrets_are_taken_from_files_and_variables_when_a_plan_is_made() -> None:
+    """References become the secrets; literals stay; the answers themselves keep the references."""
+    host = FakeHost({"/run/secrets/a": b"from a file\n"})
+    answers = Answers(
+        schema=1,
+        peer=(
+            peer(password=Secret("file:/run/secrets/a")),
+            peer(OTHER, password=Secret("env:PEER_PASSWORD")),
+            peer(password=Secret("literal")),
+        ),
+    )
+    resolved = resolve_secrets(answers, host, {"PEER_PASSWORD": "from the environment"})
+    revealed = [found.password.reveal() for found in resolved.peer if found.password]
+    assert revealed == ["from a file", "from the environment", "literal"]
+    assert "file:/run/secrets/a" in save_answers(answers)
+
+
+def test_every_secret_that_is_missing_is_told() -> None:
+    """Missing, empty, unset: all in one error."""
+    host = FakeHost({"/empty": b"\n"})
+    references = ("file:/nowhere", "file:/empty", "env:UNSET")
+    answers = Answers(schema=1, peer=tuple(peer(password=Secret(text)) for text in references))
+    with pytest.raises(AnswersError) as caught:
+        resolve_secrets(answers, host, {})
+    assert caught.value.problems == (
+        "peer[1].password: there is no file /nowhere",
+        "peer[2].password: the file /empty is empty",
+        "peer[3].password: the environment variable UNSET is not set",
+    )
+
+
+def test_each_value_is_shown_with_its_origin() -> None:
+    """Flag before answers, before last applied, before detected, before default; secrets are masked."""
+    shown = list(
+        show_answers(
+            Answers(schema=1, node=Node(device="mesh0"), peer=(peer(password=Secret("sesame-sesame")),)),
+            Answers(schema=1, node=Node(device="old0", lan_peering=False)),
+            flags={"firewall.accept_risk": ("mesh-mail",)},
+            detected={"node.udp_port": 26041, "node.device": "tun0"},
+        )
+    )
+    assert Shown("node.device", "mesh0", Origin.ANSWERS) in shown
+    assert Shown("node.lan_peering", "false", Origin.LAST_APPLIED) in shown
+    assert Shown("node.udp_port", "26041", Origin.DETECTED) in shown
+    assert Shown("node.backend", "embedded", Origin.DEFAULT) in shown
+    assert Shown("firewall.accept_risk", "[mesh-mail]", Origin.FLAG) in shown
+    assert Shown("peer[1].password", "***", Origin.ANSWERS) in shown
+    assert "sesame" not in str(shown)
+
+
+def test_saved_text_is_what_a_person_would_write() -> None:
+    """Only what was answered is saved, section by section."""
+    answers = Answers(schema=1, node=Node(udp_port=5), user=(User(login="jo", files=("mailrc", "pinerc")),))
+    text = save_answers(answers, header=())
+    assert (
+        text == 'schema = 1\n\n[node]\nudp_port = 5\n\n[[user]]\nlogin = "jo"\nfiles = ["mailrc", "pinerc"]\n'
+    )
+    assert parse_answers(text, "x").answers == answers

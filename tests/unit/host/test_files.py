@@ -1,0 +1,215 @@
+"""Files of a machine: replaced atomically, read and written with a user's rights, never through a link."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dexsetup.errors import HostError, LockedError
+from dexsetup.host.base import FileKind, temporary_name
+from dexsetup.host.files import PosixFiles
+from dexsetup.host.rooted import RootedHost
+
+USER = 61000
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """A directory that stands for a machine with one user."""
+    for directory in ("etc", "home/jo", "run", "var/lib"):
+        (tmp_path / directory).mkdir(parents=True)
+    (tmp_path / "etc/passwd").write_text(f"root:x:0:0::/root:/bin/sh\njo:x:{USER}:{USER}::/home/jo:/bin/sh\n")
+    (tmp_path / "etc/group").write_text(f"root:x:0:\njo:x:{USER}:\n")
+    tmp_path.chmod(0o755)
+    return tmp_path
+
+
+@pytest.fixture
+def host(image: Path) -> RootedHost:
+    return RootedHost(str(image))
+
+
+@pytest.fixture
+def as_root(image: Path) -> Path:
+    """The image, with the user's home owned by the user: needs root."""
+    if os.geteuid() != 0:
+        pytest.skip("owners can only be given by root")
+    os.chown(image / "home/jo", USER, USER)
+    return image
+
+
+def put(host: PosixFiles, path: str, content: bytes = b"new") -> None:
+    owner = "root" if os.geteuid() == 0 else str(os.geteuid())
+    group = "root" if os.geteuid() == 0 else str(os.getegid())
+    host.write(path, content, mode=0o640, owner=owner, group=group)
+
+
+def test_write_replaces_and_leaves_nothing_beside(host: RootedHost, image: Path) -> None:
+    """A written file has content and mode; no temporary file is left, and a stale one is no obstacle."""
+    (image / "etc/f").write_bytes(b"old")
+    (image / temporary_name("/etc/f")[1:]).write_bytes(b"left over by a crash")
+    before = (image / "etc/f").stat().st_ino
+    put(host, "/etc/f")
+    assert (image / "etc/f").read_bytes() == b"new"
+    assert (image / "etc/f").stat().st_mode & 0o7777 == 0o640
+    assert (image / "etc/f").stat().st_ino != before
+    assert sorted(path.name for path in (image / "etc").iterdir()) == ["f", "group", "passwd"]
+
+
+def test_a_file_that_its_program_refuses_is_not_installed(image: Path) -> None:
+    """The old file stays when the validator says no, and the error carries the validator's words."""
+    files = PosixFiles(str(image))
+    (image / "etc/f").write_bytes(b"old")
+    owner = str(os.geteuid())
+    with pytest.raises(HostError) as caught:
+        files.write(
+            "/etc/f",
+            b"bad",
+            mode=0o644,
+            owner=owner,
+            group=str(os.getegid()),
+            validate=("sh", "-c", 'echo "syntax error in $0" >&2; exit 1', "{}"),
+        )
+    assert caught.value.why == "syntax error in the new file"
+    assert (image / "etc/f").read_bytes() == b"old"
+    assert files.check_content(b"x", ("sh", "-c", "exit 0", "{}")) == ""
+    assert files.check_content(b"x", ("no-such-program-at-all",)) == ""
+
+
+def test_absolute_links_stay_below_the_root(host: RootedHost, image: Path) -> None:
+    """A link to /etc/real inside of an image means the image's /etc/real."""
+    (image / "etc/real").mkdir()
+    (image / "etc/real/f").write_bytes(b"inside")
+    (image / "etc/alias").symlink_to("/etc/real")
+    (image / "etc/up").symlink_to("../../../../../etc/real/f")
+    assert host.read("/etc/alias/f") == b"inside"
+    assert host.read("/etc/up") == b"inside"
+    put(host, "/etc/alias/g")
+    assert (image / "etc/real/g").read_bytes() == b"new"
+
+
+def test_a_circle_of_links_ends(host: RootedHost, image: Path) -> None:
+    """Links that lead to each other are an error, not an endless walk."""
+    (image / "etc/a").symlink_to("b")
+    (image / "etc/b").symlink_to("a")
+    with pytest.raises(HostError, match="too many symbolic links"):
+        host.read("/etc/a")
+
+
+def test_what_is_not_a_plain_file_is_not_read(host: RootedHost, image: Path) -> None:
+    """A directory or a pipe in a file's place is refused at once; a missing file is None."""
+    os.mkfifo(image / "etc/pipe")
+    for path in ("/etc", "/etc/pipe"):
+        with pytest.raises(HostError, match="not a plain file"):
+            host.read(path)
+    assert host.read("/etc/none") is None
+    assert host.read("/etc/passwd/below") is None
+    assert host.stat("/etc/none") is None
+
+
+@pytest.mark.parametrize("where", ["/home/jo/.mailrc", "/home/jo/.config/x"])
+def test_a_link_in_a_home_is_refused(as_root: Path, where: str) -> None:
+    """What a person linked elsewhere is neither read nor written for that person by root."""
+    host = RootedHost(str(as_root))
+    link = as_root / "home/jo" / where.split("/")[3]
+    link.symlink_to("/etc")
+    with pytest.raises(HostError, match="symbolic link"):
+        host.read(where, as_user="jo")
+    if where.endswith("x"):
+        with pytest.raises(HostError, match="symbolic link"):
+            host.write(where, b"x", mode=0o600, owner="jo", group="jo", as_user="jo")
+    assert sorted(path.name for path in (as_root / "etc").iterdir()) == ["group", "passwd"]
+
+
+def test_writing_as_a_user_has_only_that_users_rights(as_root: Path) -> None:
+    """A file in a home belongs to the user; what the user may not do is refused, although we are root."""
+    host = RootedHost(str(as_root))
+    host.write("/home/jo/f", b"x", mode=0o600, owner="jo", group="jo", as_user="jo")
+    status = (as_root / "home/jo/f").stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (USER, USER, 0o600)
+    (as_root / "etc/secret").write_bytes(b"root's")
+    (as_root / "etc/secret").chmod(0o600)
+    with pytest.raises(HostError, match="Permission denied"):
+        host.read("/etc/secret", as_user="jo")
+    with pytest.raises(HostError, match="Permission denied"):
+        host.write("/etc/f", b"x", mode=0o644, owner="jo", group="jo", as_user="jo")
+    host.make_directory("/home/jo/d", mode=0o700, owner="jo", group="jo", as_user="jo")
+    assert (as_root / "home/jo/d").stat().st_uid == USER
+    host.remove_directory("/home/jo/d", as_user="jo")
+    host.remove("/home/jo/f", as_user="jo")
+    assert list((as_root / "home/jo").iterdir()) == []
+
+
+def test_unknown_owners_are_told_by_name(host: RootedHost) -> None:
+    """A file for a user or group that is not there is refused before anything is written."""
+    with pytest.raises(HostError, match="belong to nobody-here"):
+        host.write("/etc/f", b"", mode=0o644, owner="nobody-here", group="root")
+    with pytest.raises(HostError, match="no user nobody-here"):
+        host.read("/etc/f", as_user="nobody-here")
+
+
+def test_one_holder_at_a_time(host: RootedHost, image: Path) -> None:
+    """The second to ask is told who holds the lock; afterwards nothing is left and it is free again."""
+    with host.hold_lock("/run/dexsetup.lock", "pid 42"):
+        with pytest.raises(LockedError) as caught, host.hold_lock("/run/dexsetup.lock", "pid 43"):
+            pass
+        assert caught.value.why == "pid 42"
+    assert list((image / "run").iterdir()) == []
+    (image / "run/dexsetup.lock").write_text("left over by a crash")
+    with host.hold_lock("/run/dexsetup.lock", "pid 44"):
+        assert (image / "run/dexsetup.lock").read_text() == "pid 44"
+
+
+def test_a_tree_is_copied_as_roots_own(host: RootedHost, image: Path, tmp_path: Path) -> None:
+    """Programs are copied without bytecode, readable by all, writable by root alone; links become files."""
+    source = tmp_path / "source"
+    (source / "pkg/__pycache__").mkdir(parents=True)
+    (source / "pkg/__pycache__/a.pyc").write_bytes(b"x")
+    (source / "pkg/a.py").write_bytes(b"a")
+    (source / "pkg/a.py").chmod(0o666)
+    (source / "run").write_bytes(b"#!/bin/sh")
+    (source / "run").chmod(0o777)
+    (source / "link").symlink_to("run")
+    (image / "opt").mkdir()
+    host.copy_tree(str(source), "/opt/thing")
+    assert host.list_tree("/opt/thing") == host.list_source(str(source))
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in (image / "opt/thing").rglob("*")} == {
+        "pkg": "0o755",
+        "a.py": "0o644",
+        "run": "0o755",
+        "link": "0o755",
+    }
+    info = host.stat("/opt/thing")
+    assert info is not None
+    assert info.kind is FileKind.DIRECTORY
+    host.move_tree("/opt/thing", "/opt/other")
+    host.remove_tree("/opt/other")
+    assert list((image / "opt").iterdir()) == []
+
+
+def test_a_units_links_are_made_and_removed_as_systemctl_does(host: RootedHost, image: Path) -> None:
+    """Enabling in an image makes the alias and the wants link; disabling leaves no trace."""
+    units = image / "etc/systemd/system"
+    units.mkdir(parents=True)
+    (units / "thing.service").write_text("[Install]\nWantedBy=multi-user.target\nAlias=other.service\n")
+    assert not host.services.state("thing.service").enabled
+    if os.geteuid() != 0:
+        pytest.skip("directories of root's are made by root")
+    host.services.enable("thing.service")
+    assert (units / "multi-user.target.wants/thing.service").is_symlink()
+    assert (units / "other.service").readlink() == Path("/etc/systemd/system/thing.service")
+    assert host.services.state("thing.service").enabled
+    host.services.disable("thing.service")
+    assert [path.name for path in units.iterdir()] == ["thing.service"]
+
+
+def test_system_users_come_and_go_without_a_trace(as_root: Path) -> None:
+    """An account added to an image has a free number; removed, the files are as before."""
+    host = RootedHost(str(as_root))
+    before = (as_root / "etc/passwd").read_bytes()
+    host.add_system_user("dexrouter", home="/nonexistent", comment="mesh router")
+    assert b"dexrouter:x:999:999:mesh router:/nonexistent:" in (as_root / "etc/passwd").read_bytes()
+    host.remove_system_user("dexrouter")
+    assert (as_root / "etc/passwd").read_bytes() == before
