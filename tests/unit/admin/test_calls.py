@@ -264,6 +264,25 @@ def test_peers_are_told_by_the_node_itself_and_its_labels(line: Rig) -> None:
     ]
 
 
+def test_a_route_can_be_followed_hop_by_hop_to_its_end(line: Rig) -> None:
+    """The end names itself, as traceroute expects it."""
+    far = line.mesh.nodes[2].own
+    asked = "0000.0000.0000.0001"
+    way = []
+    for _ in range(5):
+        (name,) = entries(
+            line.call("RouterModule_nextHop", nodeToQuery=asked, target=address_text(far.address)), "nodes"
+        )
+        way.append(parse_node(name).key)
+        if name == asked:
+            break
+        asked = name
+    assert way[-2:] == [far.public, far.public]
+    assert line.call(
+        "RouterModule_nextHop", nodeToQuery="0000.0000.0000.0001", target=address_text(line.node.own.address)
+    )["nodes"] == [f"v21.0000.0000.0000.0001.{public_key_text(line.node.own.public)}"]
+
+
 def test_a_search_tells_each_step_and_its_end(line: Rig) -> None:
     """The node searched for answers at last."""
     far = line.mesh.nodes[2].own

@@ -125,7 +125,8 @@ def _ask_for_nodes(call: Call, query: bytes) -> Reply | None:
         raise CallError("parse_target") from error
     target = find_target(call, "nodeToQuery")
     if is_own(target, call.context.node):
-        return _list_reply("nodes", _own_neighbours(call.context.node, subject), 0)
+        names = _own_neighbours(call.context.node, subject)
+        return _list_reply("nodes", names[:1] if query == b"nh" else names, 0)
     pending = PendingInquiry(call.caller, lambda outcome, _now: [_nodes_reply(target, outcome)])
     ask(call, target, query, subject, pending)
     return None
@@ -204,7 +205,8 @@ def _own_peers(node: Node) -> list[NodeName]:
 
 def _own_neighbours(node: Node, address: Address) -> list[NodeName]:
     position = position_of(address)
-    known = [one for one in node.pathfinder.known_nodes() if one.path > SELF_LABEL]
+    least = SELF_LABEL if address == node.own.address else SELF_LABEL + 1
+    known = [one for one in node.pathfinder.known_nodes() if one.path >= least]
     known.sort(key=lambda one: position_of(one.address) ^ position)
     return [NodeName(one.version, one.path, one.key) for one in known[:8]]
 

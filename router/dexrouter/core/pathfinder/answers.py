@@ -55,11 +55,16 @@ def find_nodes(graph: LinkGraph, subject: bytes, asker_path: int) -> list[NodeEn
 
 
 def next_hop(graph: LinkGraph, subject: bytes, asker_path: int) -> list[NodeEntry]:
-    """Answer `nh`: the target, or the first node on the way outwards that is closer to it (spec 05 §3.4)."""
+    """Answer `nh`: the target, or the first node on the way outwards that is closer to it (spec 05 §3.4).
+
+    The target itself answers with itself: that is how a traceroute knows its end.
+    """
     if len(subject) != 16:
         return []
     wanted = position_of(subject)
     root = graph.root
+    if root.position == wanted:
+        return _entries([(SELF_LABEL, root.key, root.version)], asker_path)
     behind: dict[Node, list[Node]] = {}
     for node in graph.nodes.values():
         if node.best and _may_be_named(node):
