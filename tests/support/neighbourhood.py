@@ -102,6 +102,7 @@ class Place:
 
     def __init__(self, name: str, plan: dict[str, object] | None = None) -> None:
         self.name = name
+        self._started: list[subprocess.Popen[str]] = []
         holder = [sys.executable, str(Path(__file__).with_name("holder.py"))]
         self._unshare = subprocess.Popen(
             ["unshare", *_NAMESPACES, "--propagation", "private", "--fork", "--kill-child", "--", *holder]
@@ -132,6 +133,8 @@ class Place:
         except subprocess.TimeoutExpired:
             self._unshare.kill()
             self._unshare.wait()
+        for process in self._started:
+            process.wait()
 
     def command(self, argv: Sequence[str], *, login: str | None = None) -> list[str]:
         """Return the command line that runs `argv` here, as root or as a user of the place."""
@@ -198,7 +201,7 @@ class Place:
 
     def start(self, *argv: str, log: IO[str]) -> subprocess.Popen[str]:
         """Start a command here that keeps running; what it prints goes to `log`."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(argv),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -206,6 +209,8 @@ class Place:
             env=_ENVIRONMENT,
             text=True,
         )
+        self._started.append(process)
+        return process
 
     def ip(self, *lines: str) -> None:
         """Change the network: lines for `ip -batch`, run with the machine's own ip."""

@@ -34,7 +34,7 @@ _INSTALL_QUIETLY = """
 """A package's scripts must not start its daemon: no service manager would know of it."""
 _MAIL_SECONDS = 60
 
-KEPT_BY_UNDO = ("/etc", "/home", "/opt")
+KEPT_BY_UNDO = ("/etc", "/home", "/opt/dexsetup", "/usr/local/bin")
 """Where a set-up changes things, and where undo gives back what was there."""
 
 
