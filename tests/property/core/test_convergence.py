@@ -78,7 +78,7 @@ def test_a_cut_wire_that_is_mended_carries_packets_again(seed: int, cut: float, 
 @settings(max_examples=10)
 @given(SEEDS)
 def test_everything_recorded_and_sent_again_changes_nothing_for_those_who_talk(seed: int) -> None:
-    """All datagrams of a link, replayed from the right address: peers stay, packets pass, none comes twice."""
+    """All datagrams of a link, replayed from the right address: peers stay, packets pass, none twice."""
     world = World(seed=seed)
     world.line("a", "b")
     world.wait(lambda: delivers(world, "a", "b") and delivers(world, "b", "a"), seconds=10.0)
