@@ -301,6 +301,29 @@ def test_a_search_ends_when_nobody_answers(line: Rig) -> None:
     assert line.call("SearchRunner_showActiveSearch", number=0)["activeSearches"] == 0
 
 
+def test_a_signature_names_its_signer(rig: Rig) -> None:
+    """Whoever has it can check it, with another router, too."""
+    signature = rig.call("Sign_sign", msgHash="some hash")["signature"]
+    own = rig.node.own
+    assert rig.call_open("Sign_checkSig", msgHash="some hash", signature=signature) == {
+        "error": "none",
+        "pubkey": public_key_text(own.public),
+        "ipv6": address_text(own.address),
+    }
+    assert rig.call_open("Sign_checkSig", msgHash="x", signature=signature)["error"] == "invalid signature"
+
+
+def test_the_signature_of_a_real_router_is_checked(rig: Rig) -> None:
+    """As it was recorded."""
+    reply = rig.call_open(
+        "Sign_checkSig",
+        msgHash="test message",
+        signature="kvqbquqcl7vjpu037kb5pr7hq0gpvu29u2ff8lmxqdh4d0lt7r30_w92ucc9ydd6pcykcpq5u04zn54b9q03hvn2t0v0"
+        "4kp95ddy3c1mx7hcfcf633hzxqbv852xjs59cmb4cghw0zmhvmpfgc89fsdrr920",
+    )
+    assert reply["ipv6"] == "fc3b:e60e:d799:e71a:36f4:64ea:58d2:7fa7"
+
+
 def test_sockets_and_devices_are_made_by_the_edge(rig: Rig) -> None:
     """Their numbers go on over both kinds; what the edge refuses is the reply's error."""
     assert rig.call("UDPInterface_new", bindAddress="127.0.0.1:5000") == {

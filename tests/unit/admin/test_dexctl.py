@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -217,6 +219,31 @@ def test_a_bad_command_line_has_status_2(capsys: pytest.CaptureFixture[str]) -> 
             main(words)
         assert caught.value.code == 2
     capsys.readouterr()
+
+
+def test_the_log_is_followed_until_interrupted(rig: Rig) -> None:
+    """Each record as a line; the subscription is ended."""
+
+    def answer(datagram: bytes, source: tuple[str, int]) -> list[bytes]:
+        replies = rig.send(datagram, source)
+        if b"AdminLog_subscribe" in datagram:
+            logging.getLogger("dexrouter").warning("a peer is gone \x1b[2J")
+            replies += [reply for _, reply in rig.server.poll(rig.mesh.now, rig.wall_ms)]
+        return replies
+
+    with serve(answer, rig.password) as access:
+        command = [sys.executable, "-m", "dexrouter.cli.control", "-a", access.host, "-p", str(access.port)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "router")}
+        with subprocess.Popen(
+            [*command, "-P", access.password, "log"], stdout=subprocess.PIPE, text=True, env=environment
+        ) as program:
+            assert program.stdout is not None
+            line = program.stdout.readline()
+            program.send_signal(signal.SIGINT)
+            assert program.wait(20) == 0
+    assert line[9:].startswith("WARN test_dexctl.py:")
+    assert line.rstrip().endswith(" a peer is gone \N{REPLACEMENT CHARACTER}[2J")
+    assert rig.call("AdminLog_subscriptions") == {"entries": []}
 
 
 def test_key_tools(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

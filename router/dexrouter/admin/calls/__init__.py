@@ -14,6 +14,7 @@ from dexrouter.admin.calls import (
     routing,
     search,
     sessions,
+    signing,
     store,
     udp,
 )
@@ -33,6 +34,7 @@ TABLES: Final[tuple[Table, ...]] = (
     store.TABLE,
     routing.TABLE,
     search.TABLE,
+    signing.TABLE,
     udp.TABLE,
     ethernet.TABLE,
 )
