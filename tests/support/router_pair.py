@@ -73,9 +73,9 @@ class RouterPair:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number in tuple(self.processes):
-            self.stop(number, signal.SIGKILL)
         self._open.close()
+        for process in self.processes.values():
+            process.wait(timeout=10)
 
     def connect_cable(self) -> None:
         """Put the cable in, with the addresses of both ends."""
@@ -164,6 +164,9 @@ class RouterPair:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         for child in children:
             os.kill(int(child), name)
+        if name is signal.SIGCONT:
+            # nsenter stops itself when its child is stopped.
+            process.send_signal(name)
 
     def stop(self, number: int, name: signal.Signals = signal.SIGTERM) -> None:
         """End a router and wait until it is gone."""
@@ -183,6 +186,14 @@ class RouterPair:
         """Wait until both reach each other; returns the seconds it took."""
         return wait_until(
             lambda: self.reaches(0) and self.reaches(1), what="pings over the mesh", seconds=seconds
+        )
+
+    def wait_for_port(self, number: int, port: int) -> float:
+        """Wait until a UDP port of IPv4 is bound: the reference router says nothing of what it does."""
+        return wait_until(
+            lambda: f":{port:04X} " in self.places[number].run("cat", "/proc/net/udp"),
+            what=f"port {port}",
+            seconds=SECONDS,
         )
 
     def wait_for_log(self, number: int, text: str, *, times: int = 1, seconds: float = SECONDS) -> float:

@@ -1,7 +1,8 @@
 """`ip:port` as configurations write it: `192.0.2.7:1234` or `[2001:db8::7]:1234`, numbers only.
 
 Host names are refused, as the reference does: a router that needs the mesh to resolve names cannot wait
-for a name to find the mesh. Zones (`%eth0`) are refused too, it has no place to put them.
+for a name to find the mesh. A zone is for peers on the same network that are called by their link-local
+address, `[fe80::7%eth0]:1234`; the reference has no place to put it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class SocketAddress:
     host: str
     """Canonical text, an IPv6 address without its brackets."""
     port: int
+    zone: str = ""
+    """Device of a link-local address."""
 
     @property
     def family(self) -> Family:
@@ -43,12 +46,17 @@ class SocketAddress:
         return Family.IPV6 if ":" in self.host else Family.IPV4
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if self.family is Family.IPV6 else f"{self.host}:{self.port}"
+        if self.family is Family.IPV4:
+            return f"{self.host}:{self.port}"
+        return f"[{self.host}{'%' if self.zone else ''}{self.zone}]:{self.port}"
 
 
-def parse_socket_address(text: str) -> SocketAddress:
-    """Read an address to bind to; port 0 means any. Raise AddressError."""
+def parse_socket_address(text: str, *, zones: bool = False) -> SocketAddress:
+    """Read an address to bind to, or to call if it may have a zone; port 0 means any. Raise AddressError."""
     host, port_text = _split(text)
+    zone = ""
+    if zones and "%" in host:
+        host, zone = _split_zone(host)
     if not (port_text.isascii() and port_text.isdigit()) or len(port_text) > 5 or int(port_text) > 65535:
         raise AddressError(f'the port in "{text}" is not a number up to 65535', "Write address:port")
     if "%" in host:
@@ -57,7 +65,7 @@ def parse_socket_address(text: str) -> SocketAddress:
         canonical = str(IPv6Address(host[1:-1]) if host.startswith("[") else IPv4Address(host))
     except AddressValueError as error:
         raise _bad_host(host) from error
-    return SocketAddress(canonical, int(port_text))
+    return SocketAddress(canonical, int(port_text), zone)
 
 
 def parse_peer_address(text: str) -> SocketAddress:
@@ -89,6 +97,16 @@ def _split(text: str) -> tuple[str, str]:
     if host.startswith("[") and not host.endswith("]"):
         raise AddressError(f'"{text}" has no port behind its bracket', "Write [address]:port")
     return host, port
+
+
+def _split_zone(host: str) -> tuple[str, str]:
+    """Take the device's name off a link-local address in brackets."""
+    address, _, zone = host[1:-1].partition("%")
+    if not zone or not zone.isprintable() or set(zone) & set(" /%") or not host.startswith("["):
+        raise AddressError(f'"{host}" names no device behind the %', "Write [fe80::7%eth0]:port")
+    if not address.lower().startswith("fe80:"):
+        raise AddressError(f'"{host}" is not link-local and needs no zone', "Take it out from the % on")
+    return f"[{address}]", zone
 
 
 def _bad_host(host: str) -> AddressError:

@@ -191,7 +191,7 @@ def _udp_peers(section: Section, family: Family) -> tuple[ConnectTo, ...]:
     for member in connect_to.node.members:
         address = text_of(member.key.value)
         try:
-            endpoint = parse_socket_address(address)
+            endpoint = parse_socket_address(address, zones=True)
         except AddressError as error:
             connect_to.error(address, error.what, error.hint, member.start)
             continue

@@ -81,7 +81,7 @@ class ConnectTo:
     @property
     def endpoint(self) -> SocketAddress:
         """The parsed address of a UDP peer; AddressError when it is none."""
-        return parse_socket_address(self.address)
+        return parse_socket_address(self.address, zones=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -20,13 +21,12 @@ from dexrouter.config import BeaconMode as ConfiguredBeacon
 from dexrouter.config import (
     ConnectTo,
     EthInterface,
-    Family,
     RouterConfig,
     TunDevice,
     UdpInterface,
     bytes_of,
 )
-from dexrouter.core.links import LinkAddress, format_link_address
+from dexrouter.core.links import format_link_address
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Beacon, PeerChanged, ToTun, Transmit
 from dexrouter.core.peering import BeaconMode, PeeringError, PeerState
@@ -35,12 +35,12 @@ from dexrouter.crypto.keys import (
     address_text,
     key_pair_from_private,
     parse_address,
-    parse_public_key,
     public_key_text,
 )
 from dexrouter.crypto.users import Credentials, DuplicateUserError
 from dexrouter.io.admin_socket import AdminSocket, Process
 from dexrouter.io.clock import boot_time
+from dexrouter.io.configured_peers import ConfiguredPeers
 from dexrouter.io.errors import StartError
 from dexrouter.io.links import ALL_DEVICES, Links
 from dexrouter.io.log import event
@@ -80,6 +80,7 @@ class Daemon:
             carry_out=self._carry_out,
             own_device=lambda: self._device.name,
         )
+        self._peers = ConfiguredPeers(self.node)
         self._admin: AdminSocket | None = None
         self._cache = PeerCache.in_runtime_directory(public_key_text(self.node.own.public))
 
@@ -129,10 +130,12 @@ class Daemon:
         if isinstance(self.config.tunnel, TunDevice):
             self._device.start(self.config.tunnel.name)
         self._links.watch()
-        for interface in self.config.udp_interfaces:
-            self._open_udp(interface)
-        for device in self.config.eth_interfaces:
-            self._open_ethernet(device)
+        wanted = [peer for one in self.config.udp_interfaces for peer in self._open_udp(one)]
+        wanted += [peer for one in self.config.eth_interfaces for peer in self._open_ethernet(one)]
+        try:
+            self._peers.set(wanted, boot_time())
+        except PeeringError as error:
+            raise StartError(str(error)) from error
         self._links.call_from_new_addresses(boot_time())
         self._greet_cached()
         _log.info(
@@ -176,36 +179,20 @@ class Daemon:
         )
         self._loop.add_reader(self._admin.fileno(), self._read_admin)
 
-    def _open_udp(self, interface: UdpInterface) -> None:
+    def _open_udp(self, interface: UdpInterface) -> Iterator[tuple[int, ConnectTo]]:
         bind = interface.bind
         number = self._links.open_udp(bind.host, bind.port, dscp=interface.dscp)
         if interface.beacon is not ConfiguredBeacon.OFF and interface.beacon_port is not None:
             self._links.open_beacons(number, interface.beacon_port, interface.beacon_devices)
             self.node.peering.set_beacon_mode(number, BeaconMode(interface.beacon), boot_time())
-        for peer in interface.connect_to:
-            self._connect(number, peer)
+        return ((number, peer) for peer in interface.connect_to)
 
-    def _open_ethernet(self, interface: EthInterface) -> None:
+    def _open_ethernet(self, interface: EthInterface) -> Iterator[tuple[int, ConnectTo]]:
         if interface.bind == ALL_DEVICES:
             self._links.open_every_ethernet(BeaconMode(interface.beacon))
-            return
+            return iter(())
         number = self._links.open_ethernet(interface.bind, BeaconMode(interface.beacon))
-        for peer in interface.connect_to:
-            self._connect(number, peer)
-
-    def _connect(self, interface: int, peer: ConnectTo) -> None:
-        credentials = Credentials(bytes_of(peer.password), bytes_of(peer.login) if peer.login else None)
-        try:
-            self.node.peering.connect(
-                interface,
-                link_address_of(peer),
-                parse_public_key(peer.public_key),
-                credentials,
-                boot_time(),
-                name=peer.peer_name or "outer",
-            )
-        except PeeringError as error:
-            raise StartError(f"connectTo {peer.address}: {error}") from error
+        return ((number, peer) for peer in interface.connect_to)
 
     def _greet_cached(self) -> None:
         numbers = self._links.names()
@@ -257,7 +244,9 @@ class Daemon:
             self.node.poll(now)
         if self._admin is not None:
             self._admin.poll(now)
-        self._links.poll(now)
+        if self._links.poll(now):
+            self._peers.follow(now)
+            self.node.flush(now)
         self._carry_out()
 
     def _slept(self, now: float) -> None:
@@ -282,16 +271,6 @@ class Daemon:
                     _log_peer(output)
                     if PeerState.ESTABLISHED.name in (output.before, output.state):
                         self._remember_peers()
-
-
-def link_address_of(peer: ConnectTo) -> LinkAddress:
-    """Give where a peer of the configuration is, as the core names it."""
-    if "." not in peer.address and "[" not in peer.address:
-        return bytes.fromhex(peer.address.replace(":", ""))
-    endpoint = peer.endpoint
-    if endpoint.family is Family.IPV6:
-        return endpoint.host, endpoint.port, 0, 0
-    return endpoint.host, endpoint.port
 
 
 def _log_peer(change: PeerChanged) -> None:

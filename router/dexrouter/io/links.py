@@ -129,10 +129,12 @@ class Links:
         """When `poll` wants to be called."""
         return None if self._watch is None else self._watch.next_deadline()
 
-    def poll(self, now: float) -> None:
-        """Follow the network if it has changed."""
-        if self._watch is not None and self._watch.is_due(now):
-            self.look(now)
+    def poll(self, now: float) -> bool:
+        """Follow the network if it has changed, and tell whether it has."""
+        if self._watch is None or not self._watch.is_due(now):
+            return False
+        self.look(now)
+        return True
 
     def look(self, now: float) -> None:
         """Compare the links with the machine as it is now."""
