@@ -29,11 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if options.genconf or options.genconf_seed:
         return _genconf(seeded=options.genconf_seed, ethernet=options.eth)
-    if not options.config and sys.stdin.isatty():
+    if not options.config and sys.stdin is not None and sys.stdin.isatty():
         _parser().print_help()
         return 0
     try:
-        data = Path(options.config).read_bytes() if options.config else sys.stdin.buffer.read()
+        data = Path(options.config).read_bytes() if options.config else _standard_input()
     except OSError as error:
         return _fail(f"cannot read {options.config}: {error.strerror}", BAD_INPUT)
     if options.cleanconf:
@@ -82,7 +82,7 @@ def _genconf(*, seeded: bool, ethernet: bool) -> int:
         return 0
     from dexrouter.crypto.entropy import SeededEntropy
 
-    seed = sys.stdin.buffer.read(_SEED_SIZE)
+    seed = _standard_input(_SEED_SIZE)
     if len(seed) != _SEED_SIZE:
         return _fail(
             f"--genconf-seed reads {_SEED_SIZE} bytes from standard input; there were {len(seed)}", BAD_INPUT
@@ -124,6 +124,11 @@ def _run(data: bytes, *, name: str, verbose: int, check: bool) -> int:
     except StartError as error:
         return _fail(str(error), 1)
     return 0
+
+
+def _standard_input(size: int = -1) -> bytes:
+    """Read it; one that is closed is as good as an empty one."""
+    return b"" if sys.stdin is None else sys.stdin.buffer.read(size)
 
 
 def _fail(message: str, status: int) -> int:

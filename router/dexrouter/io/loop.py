@@ -22,6 +22,8 @@ _LONGEST_WAIT: Final = 60.0
 _SLEPT: Final = 10.0
 """The wait took this much longer than asked: the machine slept (or was starved), sessions may be stale."""
 
+_Handler = signal.Handlers | Callable[[int, FrameType | None], object] | int | None
+
 
 class EventLoop:
     """Waits for descriptors, signals and one deadline."""
@@ -30,6 +32,7 @@ class EventLoop:
         self._epoll = select.epoll()
         self._readers: dict[int, Callable[[], None]] = {}
         self._signals: dict[int, Callable[[], None]] = {}
+        self._handlers_before: dict[int, _Handler] = {}
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
@@ -50,7 +53,7 @@ class EventLoop:
         """Call back, between packets, after this signal came."""
         self._signals[number] = callback
         signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
-        signal.signal(number, _note_signal)
+        self._handlers_before.setdefault(number, signal.signal(number, _note_signal))
 
     def stop(self) -> None:
         """End `run` after the present round."""
@@ -80,9 +83,12 @@ class EventLoop:
             due(boot_time())
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Give the descriptors back, and the signals to those who had them."""
         if self._signals:
             signal.set_wakeup_fd(-1)
+        for number, handler in self._handlers_before.items():
+            signal.signal(number, handler)
+        self._handlers_before.clear()
         self._epoll.close()
         self._wake_read.close()
         self._wake_write.close()

@@ -127,4 +127,6 @@ def _bind_error(host: str, port: int, error: OSError) -> StartError:
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return StartError(what, advice="No interface of this machine has that address: change `bind`.")
+    if error.errno == errno.EACCES:
+        return StartError(what, advice="Ports below 1024 need root or CAP_NET_BIND_SERVICE: change `bind`.")
     return StartError(what)
