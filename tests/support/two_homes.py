@@ -20,7 +20,7 @@ from dexrouter.config import RouterConfig, load_config
 from dexrouter.crypto.keys import key_pair_from_private, public_key_text
 from neighbourhood import PUBLIC_ADDRESS, Home, Neighbourhood, wait_until
 
-__all__ = ["ANN", "BEN", "KEPT_BY_UNDO", "Person", "TwoHomes"]
+__all__ = ["ANN", "BEN", "KEPT_BY_UNDO", "Person", "TwoHomes", "differences"]
 
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 _ANSWERS = "/root/answers.toml"
@@ -54,6 +54,11 @@ BEN = Person("ben", "Ben Birch", "home b")
 
 def _silent(_line: str) -> None:
     """Tell nobody."""
+
+
+def differences(before: str, after: str) -> list[str]:
+    """Return the lines that only one of two fingerprints has."""
+    return sorted(set(before.splitlines()) ^ set(after.splitlines()))
 
 
 @dataclass(slots=True)
@@ -226,7 +231,9 @@ files = ["mailrc"]
 
     def fingerprint(self, person: Person) -> str:
         """Return one text that is equal as long as nothing a set-up touches has changed."""
-        return self.home_of(person).fingerprint(*KEPT_BY_UNDO)
+        home = self.home_of(person)
+        look = "! command -v firewall-offline-cmd >/dev/null || firewall-offline-cmd --list-all-zones"
+        return home.fingerprint(*KEPT_BY_UNDO) + home.run("sh", "-c", look)
 
     # -- beneath
 

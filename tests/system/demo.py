@@ -14,7 +14,7 @@ from types import FrameType
 
 from machine import NAMESPACES, OVERLAY, ROOT, TUN, program
 from neighbourhood import PUBLIC_ADDRESS, CommandError, NeighbourhoodError
-from two_homes import ANN, BEN, TwoHomes
+from two_homes import ANN, BEN, TwoHomes, differences
 
 _START = time.monotonic()
 _NEEDS = (ROOT, TUN, NAMESPACES, OVERLAY, program("nft"))
@@ -66,9 +66,9 @@ def show(scenario: TwoHomes) -> None:
 
 def expect_equal(before: str, after: str, conclusion: str) -> None:
     """Draw the conclusion if the two fingerprints are equal; otherwise show what differs and fail."""
-    differences = sorted(set(before.splitlines()) ^ set(after.splitlines()))
-    if differences:
-        raise BrokenPromiseError("\n".join(["This differs, and must not:", *differences]))
+    found = differences(before, after)
+    if found:
+        raise BrokenPromiseError("\n".join(["This differs, and must not:", *found]))
     say(conclusion)
 
 
