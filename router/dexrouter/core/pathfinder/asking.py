@@ -81,6 +81,10 @@ class Asker:
         for avoided in [avoided for avoided in self._avoided if routes_through(avoided, path)]:
             del self._avoided[avoided]
 
+    def is_busy(self, address: Address) -> bool:
+        """Whether a `gp` to this node is under way."""
+        return self._queries.is_pending(address, Purpose.PEERS)
+
     def is_avoided(self, path: int, now: float) -> bool:
         """Whether a switch has just refused this path."""
         return any(until > now and routes_through(path, bad) for bad, until in self._avoided.items())

@@ -61,6 +61,12 @@ class Capacity:
         protected = self._protected()
         excess = len(graph.nodes) - len(protected) - self._config.max_nodes
         if excess >= 0:
+            for node in [
+                node for node in graph.nodes.values() if not (node.best or node.address in protected)
+            ]:
+                graph.remove_node(node)
+                excess -= 1
+        if excess >= 0:
             victims = self._victims(protected, excess + 1)
             for node in victims[:excess]:
                 graph.remove_node(node)
@@ -95,9 +101,7 @@ class Capacity:
             kept[number] += 1
             if node.address in protected:
                 continue
-            if node.best is None:
-                ranked.append((0, -order, node))
-            elif node.address in leading:
+            if node.address in leading:
                 ranked.append((3, -order, node))
             elif kept[number] > BUCKET_KEEP:
                 ranked.append((1, -order, node))

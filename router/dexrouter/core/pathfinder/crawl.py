@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -44,6 +45,8 @@ _QUIET_PATHS: Final = 512
 
 _SUSPECT_RETEST: Final = 10.0
 """Seconds before a suspect link is tested again because its parent still names it."""
+
+_NEVER: Final = float("inf")
 
 _CLOSEST: Final = 4
 """The nodes closest to us which are asked in turn for still closer ones."""
@@ -96,11 +99,14 @@ class Crawl:
         self._entropy = entropy
         self._queue: dict[int, Ask] = {}
         """By path."""
+        self._order: list[tuple[int, int]] = []
+        """Priority and path of the same, the next one first."""
         self._quiet: dict[int, float] = {}
         self._bucket = TokenBucket(config.crawl_burst, config.crawl_rate, now)
         self._next_upkeep = now + config.lively_interval
         self._next_keyspace = now + config.keyspace_interval / 2
         self._keyspace_turn = 0
+        self._near_turn = False
         self._lively_until = now + config.lively_time
 
     def __len__(self) -> int:
@@ -111,12 +117,14 @@ class Crawl:
         waiting = self._queue.get(target.path)
         if waiting and waiting.priority <= priority:
             return
-        if waiting is None and len(self._queue) >= self._config.max_asks:
-            worst = max(self._queue.values(), key=_order)
-            if _order(worst) <= (priority, target.path):
+        if waiting:
+            self._take(waiting)
+        elif len(self._queue) >= self._config.max_asks:
+            if self._order[-1] <= (priority, target.path):
                 return
-            del self._queue[worst.target.path]
+            self._take(self._queue[self._order[-1][1]])
         self._queue[target.path] = Ask(target, priority, tries, page)
+        insort(self._order, (priority, target.path))
 
     def heard_of(self, target: Target, now: float, *, is_wanted: bool) -> None:
         """Note a node that has shown itself at a path, by a query or by traffic; we may not know it."""
@@ -206,27 +214,45 @@ class Crawl:
         return min(deadline, self._bucket.ready_at(now)) if self._queue else deadline
 
     def _flush(self, now: float) -> None:
-        while self._queue:
-            ask = min(self._queue.values(), key=_order)
-            if ask.priority > Priority.PEER and not self._bucket.take(now):
+        while self._order:
+            priority, path = self._order[0]
+            if self._asker.is_busy(self._queue[path].target.address):
+                self._take(self._queue[path])
+                continue
+            if priority > Priority.PEER and not self._bucket.take(now):
                 return
-            del self._queue[ask.target.path]
+            ask = self._take(self._queue[path])
             self._asker.peers(ask.target, now, tries=ask.tries, page=ask.page)
 
+    def _take(self, ask: Ask) -> Ask:
+        """Take an ask out of the queue."""
+        del self._queue[ask.target.path]
+        self._order.remove((ask.priority, ask.target.path))
+        return ask
+
     def _upkeep(self, now: float) -> None:
+        """Ask the node heard of least recently, unless unknown ones wait for the same tokens."""
+        if self._order and self._order[0][0] < Priority.LINK:
+            return
         is_lively = now < self._lively_until
         least_age = 1.0 if is_lively else self._config.refresh_age
-        oldest: Node | None = None
-        for node in self._graph.nodes.values():
-            if node.best and (
-                oldest is None or max(node.heard, node.asked) < max(oldest.heard, oldest.asked)
-            ):
-                oldest = node
+        oldest = self._oldest(near=is_lively and self._near_turn)
+        self._near_turn = not self._near_turn
         if oldest is None or oldest.best is None or max(oldest.heard, oldest.asked) + least_age > now:
             return
         if self._bucket.take(now):
             oldest.asked = now
             self._asker.peers(node_target(oldest, oldest.best.path), now, page=oldest.page)
+
+    def _oldest(self, *, near: bool) -> Node | None:
+        """Find the node heard of least recently: among direct peers and half-read lists of peers, if `near`."""
+        oldest, oldest_time = None, _NEVER
+        for node in self._graph.nodes.values():
+            if node.best and (time := max(node.heard, node.asked)) < oldest_time:
+                if near and not node.page and node.best.path != node.best.first_hop:
+                    continue
+                oldest, oldest_time = node, time
+        return oldest
 
     def _keyspace(self, now: float) -> None:
         """Look for neighbours: ask the closest nodes for ourselves, and others for a gap in a bucket."""
@@ -291,10 +317,6 @@ class Crawl:
 
     def _interval(self, now: float) -> float:
         return self._config.lively_interval if now < self._lively_until else self._config.upkeep_interval
-
-
-def _order(ask: Ask) -> tuple[int, int]:
-    return ask.priority, ask.target.path
 
 
 def _route_around(graph: LinkGraph, node: Node, child: Node) -> Route | None:

@@ -23,7 +23,13 @@ from typing import Final
 from dexrouter.core.pathfinder.keyspace import position_of
 from dexrouter.crypto.keys import Address, PublicKey
 from dexrouter.wire.encoding_scheme import V358 as _V358
-from dexrouter.wire.encoding_scheme import V358_LOW_BITS, V358_NUMBERS, V358_WIDTHS, EncodingScheme
+from dexrouter.wire.encoding_scheme import (
+    V358_LOW_BITS,
+    V358_NUMBERS,
+    V358_WIDTHS,
+    EncodingScheme,
+    extend_route,
+)
 from dexrouter.wire.labels import INVALID_LABEL, MAX_PATH_BITS, SELF_LABEL, label_bits, routes_through
 
 __all__ = [
@@ -320,9 +326,25 @@ class LinkGraph:
         return found
 
     def _enter(self, link: Link) -> None:
+        if link.child.best is None:
+            link.child.best = self._first_route(link)
         link.child.parents[link] = None
         self.link_count += 1
         self.is_dirty = True
+
+    def _first_route(self, link: Link) -> Route | None:
+        """Give a new node a route over its only link, until the routes are computed again."""
+        parent = link.parent
+        if parent is self.root:
+            first_hop = hop_label(parent.scheme, link.label) if link.is_far else link.label
+            return Route(link.label, link.cost, first_hop, link)
+        way = parent.best
+        if way is None:
+            return None
+        path = extend_route(way.path, parent.scheme, link.label, way.link.inverse_form)
+        if path == INVALID_LABEL:
+            return None
+        return Route(path, way.cost + link.cost, way.first_hop, link)
 
     def _path_bits(self, node: Node) -> int:
         if node is self.root:

@@ -74,8 +74,8 @@ _ERROR_BURST: Final = 20
 _ERROR_RATE: Final = 4.0
 """Errors acted upon: they are not authenticated."""
 
-_ROUTES_PER_NODE: Final = 0.003
-_ROUTES_AT_MOST: Final = 0.5
+_ROUTES_PER_NODE: Final = 0.01
+_ROUTES_AT_MOST: Final = 2.0
 _ROUTES_AFTER_LOSS: Final = 0.02
 """Least seconds between two computations of the routes: by nodes known, at most, and after a loss."""
 

@@ -20,7 +20,7 @@ _Entry = tuple[int, int, int, int, Link, int]
 
 
 def compute_routes(graph: LinkGraph) -> list[Node]:
-    """Set `best` and `alternative` of all nodes; gives those of which one has changed its path or cost."""
+    """Set `best` and `alternative` of all nodes; gives those with a change that sessions do not know of."""
     before = {node: (node.best, node.alternative) for node in graph.nodes.values()}
     for node in before:
         node.best = node.alternative = None
@@ -29,7 +29,7 @@ def compute_routes(graph: LinkGraph) -> list[Node]:
     return [
         node
         for node, (best, alternative) in before.items()
-        if not (_is_same(node.best, best) and _is_same(node.alternative, alternative))
+        if not (node.offered and _is_same(node.best, best) and _is_same(node.alternative, alternative))
     ]
 
 
