@@ -74,6 +74,7 @@ class Peer:
         "interface",
         "is_called",
         "is_incoming",
+        "is_silent",
         "key",
         "label",
         "last_message",
@@ -127,6 +128,8 @@ class Peer:
         self.last_pong = self.last_message
         self.ping_count = 0
         self.unanswered_pings = 0
+        self.is_silent = False
+        """ESTABLISHED by name, but several pings in a row were not answered: nothing is routed through it."""
         self.bytes_in = 0
         self.bytes_out = 0
         self.packets_in = 0
@@ -151,7 +154,11 @@ class Peer:
     @property
     def is_routable(self) -> bool:
         """Whether the pathfinder may use it: established, and its version is known."""
-        return self.state is PeerState.ESTABLISHED and self.version >= OLDEST_COMPATIBLE_VERSION
+        return (
+            self.state is PeerState.ESTABLISHED
+            and not self.is_silent
+            and self.version >= OLDEST_COMPATIBLE_VERSION
+        )
 
     def __repr__(self) -> str:
         return f"<Peer {format_link_address(self.link_address)} {self.state.name}>"

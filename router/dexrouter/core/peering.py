@@ -86,6 +86,14 @@ SUCCESSOR_AFTER: Final = 10.0
 LOCAL_PEERS: Final = b"Local Peers"
 """Login of those who heard our beacon."""
 
+SILENT_AFTER: Final = 4.5
+"""Silence, with three pings unanswered, after which nothing is routed through a peer any more.
+
+Its state word stays ESTABLISHED until UNRESPONSIVE_AFTER, as tools expect; but who would send through it is
+told at once that this way is shut, and finds another in a few seconds instead of twenty.
+"""
+
+SILENT_PINGS: Final = 3
 RENEW_AFTER: Final = 4.0
 """Silence after which the calling side begins a new session, if it has asked at least twice."""
 
@@ -401,6 +409,8 @@ class Peering:
         silent = now - peer.last_message
         if silent > UNRESPONSIVE_AFTER and peer.state is not PeerState.UNRESPONSIVE:
             self._set_state(peer, PeerState.UNRESPONSIVE, f"silent for {silent:.0f} s")
+        elif silent > SILENT_AFTER and peer.unanswered_pings >= SILENT_PINGS and peer.is_routable:
+            self._set_silent(peer, silent=True)
         lazy_at = peer.last_message + LAZY_AFTER
         if peer.version and now < lazy_at:
             peer.next_ping = lazy_at
@@ -515,6 +525,8 @@ class Peering:
         peer.bandwidth_in.add(size, now)
         if peer.session.is_established:
             peer.last_message = now
+            if peer.is_silent:
+                self._set_silent(peer, silent=False)
             if peer.state is not PeerState.ESTABLISHED:
                 self._established(peer, now)
             return peer, frame
@@ -542,6 +554,13 @@ class Peering:
         else:
             self._ping(peer, now)
         peer.ping_count = 0
+
+    def _set_silent(self, peer: Peer, *, silent: bool) -> None:
+        was_routable = peer.is_routable
+        peer.is_silent = silent
+        self._switch.set_up(peer.slot, up=not silent)
+        if peer.is_routable != was_routable:
+            self.routable_changes.append((peer, peer.is_routable))
 
     def _set_state(self, peer: Peer, state: PeerState, detail: str) -> None:
         before, was_routable = peer.state, peer.is_routable
