@@ -7,10 +7,11 @@ behind sockets, in the simulator and in tests.
     receive(interface, source, datagrams, now)      from the links
     from_tun(packets, now)                          from the host
     poll(now), next_deadline()                      time
-    drain() -> [Transmit | ToTun | Beacon | PeerChanged]
+    drain() -> [Transmit | ToTun | Beacon | PeerChanged | Assigned]
 
 A packet's way in: peering opens it, the switch looks at its label; for another peer it is wrapped again, for
-ourselves it goes to the control handler or to its session, and by content type to the host or the pathfinder.
+ourselves it goes to the control handler or to its session, and by content type to the host, the pathfinder
+or the IP tunnel.
 Layers hand on and never reach back: an answer is a new packet.
 """
 
@@ -24,6 +25,7 @@ from typing import Final
 from dexrouter import PROTOCOL_VERSION
 from dexrouter.core.control import Answered, ControlHandler, ErrorReceived, PingKind, PingPurpose, PingTimeout
 from dexrouter.core.inquiries import Inquiries, Inquiry
+from dexrouter.core.iptunnel import IpTunnel
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.metric import DHT_PEER
 from dexrouter.core.outputs import Output, ToTun
@@ -90,6 +92,8 @@ class Node:
         self._errors = TokenBucket(_ERROR_BURST, _ERROR_RATE, now)
         self.inquiries = Inquiries(entropy=entropy)
         """Router queries for people; their answers are in it, the asker empties them."""
+        self.tunnel = IpTunnel(entropy=entropy)
+        self._assigned = self.tunnel.assigned
         self.drops: Counter[str] = Counter()
         self.answers: list[Answered | PingTimeout] = []
         """Answers to pings that somebody outside asked for (PingPurpose.ADMIN); the asker empties it."""
@@ -114,11 +118,8 @@ class Node:
         """Take IP packets that the host sends into the mesh (spec 04 §9.2)."""
         own = self.own.address
         for packet in packets:
-            if len(packet) < _IPV6_HEADER or packet[0] >> 4 != 6:
-                self.drops["tun.not_ipv6"] += 1
-                continue
-            if packet[24] != _MESH_BYTE:
-                self.drops["tun.not_mesh"] += 1
+            if len(packet) < _IPV6_HEADER or packet[0] >> 4 != 6 or packet[24] != _MESH_BYTE:
+                self._into_tunnel(packet, now)
                 continue
             if packet[8:24] != own:
                 self.drops["tun.foreign_source"] += 1
@@ -139,6 +140,7 @@ class Node:
         self.sessions.poll(now)
         self.pathfinder.poll(now)
         self.inquiries.poll(now)
+        self.tunnel.poll(now)
         self._settle(now)
 
     def next_deadline(self) -> float:
@@ -149,6 +151,7 @@ class Node:
             self.sessions.next_deadline(),
             self.pathfinder.next_deadline(),
             self.inquiries.next_deadline(),
+            self.tunnel.next_deadline(),
         ):
             if other is not None and other < deadline:
                 deadline = other
@@ -228,8 +231,25 @@ class Node:
         elif content_type == ContentType.CJDHT:
             if not self.inquiries.receive(session.key, path, content, now):
                 self.pathfinder.message(session.key, path, content, now)
+        elif content_type == ContentType.IPTUN:
+            packet = self.tunnel.receive(session.key, content, now)
+            if packet is not None:
+                self._to_tun(packet)
         else:
             self.drops["router.content_type"] += 1
+
+    def _into_tunnel(self, packet: bytes, now: float) -> None:
+        address = self.tunnel.packet_for(packet)
+        if address is not None:
+            self._send_in_session(address, packet, now)
+            return
+        is_ipv6 = len(packet) >= _IPV6_HEADER and packet[0] >> 4 == 6
+        self.drops["tun.not_mesh" if is_ipv6 else "tun.not_ipv6"] += 1
+
+    def _send_in_session(self, address: Address, packet: bytes, now: float) -> None:
+        frame = self.sessions.send(address, ContentType.IPTUN, packet, now)
+        if frame is not None:
+            self._forward(frame, ROUTER, now)
 
     def _to_tun(self, packet: bytes) -> None:
         outputs = self.peering.outputs
@@ -290,6 +310,9 @@ class Node:
             events, self.control.events = self.control.events, []
             for event in events:
                 self._control_event(event, now)
+        if self.tunnel.messages or self.tunnel.assigned is not self._assigned:
+            busy = True
+            self._settle_tunnel(now)
         if self.sessions.events or self.sessions.frames:
             busy = True
             self._settle_sessions(now)
@@ -307,6 +330,14 @@ class Node:
                 case PathLost():
                     self.sessions.path_lost(output.address, output.path, now)
         return busy
+
+    def _settle_tunnel(self, now: float) -> None:
+        messages, self.tunnel.messages = self.tunnel.messages, []
+        for address, message in messages:
+            self._send_in_session(address, message, now)
+        if self.tunnel.assigned != self._assigned:
+            self.peering.outputs.append(self.tunnel.assigned)
+        self._assigned = self.tunnel.assigned
 
     def _settle_sessions(self, now: float) -> None:
         frames, self.sessions.frames = self.sessions.frames, []

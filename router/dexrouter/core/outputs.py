@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
 from dexrouter.core.links import LinkAddress
 from dexrouter.crypto.keys import PublicKey
 
-__all__ = ["Beacon", "Output", "PeerChanged", "ToTun", "Transmit"]
+__all__ = ["Assigned", "Beacon", "Output", "PeerChanged", "ToTun", "Transmit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +51,14 @@ class PeerChanged:
     detail: str
 
 
-Output = Transmit | ToTun | Beacon | PeerChanged
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What the IP tunnel's gateways have given this node: its device shall have exactly this."""
+
+    addresses: tuple[IPv4Interface | IPv6Interface, ...] = ()
+    """Besides the mesh address, each with the length of the block that is ours."""
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """What shall be routed into the tunnel."""
+
+
+Output = Transmit | ToTun | Beacon | PeerChanged | Assigned
