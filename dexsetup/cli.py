@@ -241,7 +241,7 @@ def _answers(session: Session, given: argparse.Namespace) -> ExitCode:
 
     match given.action:
         case "new":
-            return answers.new(session)
+            return answers.new()
         case "check":
             return answers.check(session, given.file)
         case "show":
@@ -249,7 +249,7 @@ def _answers(session: Session, given: argparse.Namespace) -> ExitCode:
         case "migrate":
             return answers.migrate(session, given.file)
         case _:
-            return answers.schema(session)
+            return answers.schema()
 
 
 def _undo(session: Session, run: str | None) -> ExitCode:
@@ -258,7 +258,9 @@ def _undo(session: Session, run: str | None) -> ExitCode:
 
     if not session.facts.is_root:
         raise MachineError("Undo needs root.", done="Nothing was changed.", advice="sudo dexsetup undo")
-    return undo_run(session.host, run, session.listen, session.redactor, holder=f"undo, pid {os.getpid()}")
+    return undo_run(
+        session.host, run, session.listen, session.redactor, holder=f"process {os.getpid()}, undo"
+    )
 
 
 def _told(error: DexsetupError, session: Session | None, *, is_json: bool) -> ExitCode:

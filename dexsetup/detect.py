@@ -44,7 +44,7 @@ _PROGRAMS: dict[str, tuple[str, ...]] = {
     "ip": ("ip", "-V"),
 }
 _PYTHONS = ("/usr/bin/python3",)
-_VERSION = re.compile(r"\d+(?:\.\d+)+[\w.-]*|\bv?\d+\.\d+\b")
+_VERSION = re.compile(r"\d+(?:\.\d+)+[\w.-]*")
 
 
 def detect(host: Host, *, program_tree: str = "") -> Facts:
@@ -159,7 +159,7 @@ def _programs(host: Host) -> dict[str, Program]:
         if shown.status == 127:
             continue
         version = _VERSION.search(shown.stdout + shown.stderr)
-        found[name] = Program(_path_of(host, argv[0]), version[0].lstrip("v") if version is not None else "")
+        found[name] = Program(_path_of(host, argv[0]), version[0] if version is not None else "")
     return found
 
 

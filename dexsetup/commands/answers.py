@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from dexsetup.answers.against import problems_on
@@ -20,15 +21,15 @@ from dexsetup.exitcodes import ExitCode
 __all__ = ["check", "migrate", "new", "schema", "show"]
 
 
-def new(session: Session) -> ExitCode:
+def new() -> ExitCode:
     """Print a commented sample."""
-    session.console.text(sample_answers().rstrip("\n"))
+    sys.stdout.write(sample_answers())
     return ExitCode.OK
 
 
-def schema(session: Session) -> ExitCode:
+def schema() -> ExitCode:
     """Print the JSON Schema."""
-    session.console.text(schema_text().rstrip("\n"))
+    sys.stdout.write(schema_text())
     return ExitCode.OK
 
 

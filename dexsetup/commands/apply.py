@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from dexsetup.exitcodes import ExitCode
 from dexsetup.plan.engine import Engine, Options
 from dexsetup.plan.events import Checked, Grade
 from dexsetup.plan.handlers.context import Decision
+from dexsetup.plan.journal import utc
 from dexsetup.report.log import RunLog
 
 __all__ = ["apply_answers", "apply_file", "read_answers"]
@@ -68,6 +70,7 @@ def apply_answers(session: Session, answers: Answers) -> ExitCode:
             keep_going=flags.keep_going,
             resume=flags.resume,
             answers=save_answers(answers).encode(),
+            holder=f"process {os.getpid()}, since {utc(session.host.wall_clock())}",
         ),
     )
     if flags.is_dry:

@@ -289,6 +289,11 @@ class PosixFiles:
         account = self.accounts().user(login)
         if account is None:
             raise HostError(f"{what}: there is no user {login}")
+        if os.geteuid() == 0 and not os.fstat(self._root_fd).st_mode & 0o001:
+            raise HostError(
+                f"{what}: {self.root} can be entered by root alone, so nothing below it by {login}.",
+                advice=f"chmod o+x {self.root}",
+            )
         try:
             return call_as(account.uid, account.gid, work, what)
         except OSError as error:

@@ -17,7 +17,7 @@ from dexsetup.errors import HostError
 from dexsetup.facts import Account, Facts, FileFact
 from dexsetup.host.base import FileKind, Host
 from dexsetup.plan.model import AddressBound, ManagedFile, Plan, StepPlan
-from dexsetup.report.redact import MASK, Redactor
+from dexsetup.report.redact import Redactor
 
 __all__ = ["PlansSteps", "build_plan", "in_order", "owner_of", "plan_to_json", "read_files"]
 
@@ -108,14 +108,14 @@ def _read(host: Host, path: str, facts: Facts) -> FileFact:
 
 def plan_to_json(plan: Plan, redactor: Redactor) -> str:
     """Return the plan as JSON text with sorted keys and masked secrets."""
-    return json.dumps(_values(plan, redactor), indent=1, sort_keys=True, ensure_ascii=True)
+    return json.dumps(redactor.value(_values(plan)), indent=1, sort_keys=True, ensure_ascii=True)
 
 
-def _values(plan: Plan, redactor: Redactor) -> dict[str, Any]:
+def _values(plan: Plan) -> dict[str, Any]:
     steps = []
     for step in plan.steps:
         value = {key: _plain(item) for key, item in _fields(step).items() if key != "resources"}
-        value["resources"] = [_resource(resource, redactor) for resource in step.resources]
+        value["resources"] = [_resource(resource) for resource in step.resources]
         steps.append(value)
     return {"address": plan.address, "steps": steps}
 
@@ -132,18 +132,18 @@ def _plain(item: Any) -> Any:
     return item
 
 
-def _resource(resource: Any, redactor: Redactor) -> dict[str, Any]:
+def _resource(resource: Any) -> dict[str, Any]:
     value = {"type": type(resource).__name__, **asdict(resource)}
     if isinstance(resource, ManagedFile):
         del value["based_on"]
-        value["content"] = _text(resource.content, redactor)
+        value["content"] = _text(resource.content)
     return value
 
 
-def _text(content: bytes | None, redactor: Redactor) -> str | None:
+def _text(content: bytes | None) -> str | None:
     if content is None:
         return None
     try:
-        return redactor.text(content.decode())
+        return content.decode()
     except UnicodeDecodeError:
-        return f"base64:{b64encode(content).decode()}" if content else MASK
+        return f"base64:{b64encode(content).decode()}"

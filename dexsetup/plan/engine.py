@@ -60,6 +60,8 @@ class Options:
     """Go on with a run that was interrupted, in its own journal."""
     answers: bytes | None = None
     """The answers file of this run, kept beside its journal."""
+    holder: str = ""
+    """What somebody is told who finds the lock taken: process and time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class Engine:
                 done="Nothing was changed.",
                 advice="Start the same command with sudo, or look first with --dry-run.",
             )
-        with self.host.hold_lock(LOCK, self._holder()):
+        with self.host.hold_lock(LOCK, self.options.holder or f"run {self.run_name}"):
             journal = self._journal()
             checked = self.look()
             if blocked := self._blocked(checked, is_dry=False):
@@ -137,9 +139,6 @@ class Engine:
             return self._apply(checked, journal)
 
     # -- before the first change
-
-    def _holder(self) -> str:
-        return f"run {self.run_name}"
 
     def _journal(self) -> Journal:
         """Open the journal of this run: a new one, or that of the interrupted run to go on with."""
@@ -342,8 +341,6 @@ class Engine:
         report = undo_changes(record, journal, context)
         for note in report.notes:
             self.listen(Checked("undo", Grade.NOTE, note))
-        for sentence in report.kept:
-            self.listen(Checked("undo", Grade.WARN, sentence))
         journal.end("partial" if report.is_failed else "undone")
         return report
 

@@ -29,6 +29,8 @@ from dexsetup.plan.places import RUNS, STATE_DIRECTORY
 
 __all__ = ["ChangeRecord", "Journal", "RunRecord", "list_runs", "new_run_name", "read_run", "utc"]
 
+_ABOVE = (("/var", 0o755), ("/var/lib", 0o755))
+"""There on every machine; an image in the making may lack them."""
 _RUN_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{2}(-\d+)?\Z")
 
 
@@ -93,9 +95,9 @@ class Journal:
         if self.is_begun:
             return
         self.is_begun = True
-        for path in (STATE_DIRECTORY, RUNS, self.directory):
+        for path, mode in (*_ABOVE, (STATE_DIRECTORY, 0o700), (RUNS, 0o700), (self.directory, 0o700)):
             if self.host.stat(path) is None:
-                self.host.make_directory(path, mode=0o700, owner="root", group="root")
+                self.host.make_directory(path, mode=mode, owner="root", group="root")
         time = utc(self.host.wall_clock())
         self._append({"record": "begin", "run": self.run, "time": time, "version": __version__})
         if self._answers is not None:

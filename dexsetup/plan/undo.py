@@ -106,8 +106,6 @@ def undo_run(
         journal.end("partial" if report.is_failed else "undone")
     for note in report.notes:
         listen(Checked("undo", Grade.NOTE, note))
-    for sentence in report.kept:
-        listen(Checked("undo", Grade.WARN, sentence))
     if report.kept:
         text = f"Run {record.run} was undone, except for what is named above."
         listen(RunDone(ExitCode.REMAINS, text, remains=report.kept))

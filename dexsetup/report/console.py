@@ -264,7 +264,7 @@ class Console:
             clean = clean.replace("\x0e", _COLOUR_ON).replace("\x0f", _COLOUR_OFF)
         if not self._style.has_colour:
             return clean.replace(_COLOUR_ON, "").replace(_COLOUR_OFF, "")
-        return _CODE.sub(r"\x1b[\1m", clean).replace(_COLOUR_OFF, "\x1b[0m")
+        return _CODE.sub("\x1b[\\1m", clean).replace(_COLOUR_OFF, "\x1b[0m")
 
     def _coloured(self, text: str, kind: str) -> str:
         code = _COLOURS.get(kind)

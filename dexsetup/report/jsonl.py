@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import TextIO
 
 from dexsetup.plan.events import Event, event_to_json
 from dexsetup.plan.journal import utc
@@ -23,17 +23,6 @@ class JsonLines:
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
-        value = {"time": utc(self._clock()), **_masked(event_to_json(event), self._redactor)}
+        value = {"time": utc(self._clock()), **self._redactor.value(event_to_json(event))}
         self._stream.write(json.dumps(value, ensure_ascii=True) + "\n")
         self._stream.flush()
-
-
-def _masked(value: Any, redactor: Redactor) -> Any:
-    """Mask every text before it is quoted: quoting could hide a secret from the masks."""
-    if isinstance(value, str):
-        return redactor.text(value)
-    if isinstance(value, dict):
-        return {key: _masked(item, redactor) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_masked(item, redactor) for item in value]
-    return value

@@ -7,8 +7,10 @@ spellings, `password = "..."` in TOML, `password` lines in ini files, and bare 6
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from dexsetup.secret import Secret
 
@@ -34,11 +36,11 @@ class Redactor:
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[Secret | str]) -> None:
-        """Add texts that must never be shown."""
+        """Add texts that must never be shown, nor in the quoting of Python or JSON."""
         for secret in secrets:
             text = secret.reveal() if isinstance(secret, Secret) else secret
             if len(text) >= _SHORTEST:
-                self._known.add(text)
+                self._known |= {text, repr(text)[1:-1], json.dumps(text)[1:-1]}
 
     def text(self, text: str) -> str:
         """Return the text without secrets."""
@@ -46,6 +48,16 @@ class Redactor:
             text = text.replace(secret, MASK)
         text = _NAMED.sub(_mask_value, text)
         return _HEX_KEY.sub(MASK, text)
+
+    def value(self, value: Any) -> Any:
+        """Return a tree of JSON values with every text masked, before quoting could hide a secret."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {key: self.value(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.value(item) for item in value]
+        return value
 
     def lines(self, lines: Iterable[str]) -> tuple[str, ...]:
         """Return the lines without secrets."""

@@ -36,8 +36,9 @@ class Commands:
         self.seen.append(line)
         for words, status, out, err in self.table:
             if words in line:
-                for text in out.splitlines() if progress is not None else ():
-                    progress(text)
+                if progress is not None:
+                    for text in out.splitlines():
+                        progress(text)
                 return Completed(tuple(argv), status, out, err)
         return Completed(tuple(argv), 0, "", "")
 
