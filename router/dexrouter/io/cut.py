@@ -1,0 +1,196 @@
+"""Cut the super-packets that the host sends.
+
+With IFF_VNET_HDR the kernel hands over up to 64 KiB of one TCP stream (or of one run of equal datagrams) as
+one packet: one system call and one way through its network stack in place of fifty. Here they become the very
+packets that the kernel would have sent without offloads. merge.py is the way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from struct import Struct
+from typing import Final
+
+from dexrouter.wire.checksum import internet_checksum
+from dexrouter.wire.errors import WireError
+from dexrouter.wire.virtio import NEEDS_CHECKSUM, VNET_HEADER_SIZE, SuperPacket, VnetHeader
+
+__all__ = ["Spans", "cut", "cut_room", "finish_checksum"]
+
+Spans = list[tuple[int, int]]
+"""Start and end of packets in a buffer."""
+
+_IPV6: Final = 40
+_TCP: Final = 6
+_UDP: Final = 17
+_TCP_HEADER: Final = 20
+_UDP_HEADER: Final = 8
+_MODULUS: Final = 0xFFFF
+
+_FIN: Final = 0x01
+_PSH: Final = 0x08
+_CWR: Final = 0x80
+_ONLY_LAST: Final = _FIN | _PSH
+_FLAGS: Final = 0x01FF
+
+_SHORT: Final = Struct(">H")
+
+
+# -- from the host
+
+
+def finish_checksum(packet: bytearray, header: VnetHeader) -> None:
+    """Write the checksum that the kernel has left to the device. Raises WireError."""
+    start = header.checksum_start
+    at = start + header.checksum_offset
+    if at + 2 > len(packet):
+        raise WireError("the checksum lies behind the end of the packet", at)
+    # The field holds the sum of the pseudo header. 0 would mean: no checksum.
+    _SHORT.pack_into(packet, at, internet_checksum(packet[start:]) or _MODULUS)
+
+
+def cut(data: bytes, into: bytearray, at: int, gap: int) -> Spans:
+    """Write the packets that `data` stands for (a virtio header and a packet) from `at`, with gaps in front.
+
+    There must be room for all of them, and for the gaps. Raises WireError for what no kernel gives and for
+    kinds of super-packets that were not asked for.
+    """
+    header = VnetHeader.parse(data)
+    kind = header.kind & ~_CWR
+    if kind == SuperPacket.NONE:
+        return _plain(data, header, into, at + gap)
+    is_tcp = kind == SuperPacket.TCP6
+    if not is_tcp and kind != SuperPacket.UDP:
+        raise WireError(f"a super-packet of kind {kind}", 1)
+    packet = data[VNET_HEADER_SIZE:]
+    shortest = _IPV6 + (_TCP_HEADER if is_tcp else _UDP_HEADER)
+    if len(packet) < shortest or packet[0] >> 4 != 6 or packet[6] != (_TCP if is_tcp else _UDP):
+        raise WireError("a super-packet that is not TCP or UDP over IPv6", VNET_HEADER_SIZE)
+    if not header.segment_size:
+        raise WireError("a super-packet of nothing", 4)
+    return (_cut_tcp if is_tcp else _cut_udp)(packet, header.segment_size, into, at, gap)
+
+
+def cut_room(length: int, segment_size: int, gap: int) -> int:
+    """Bytes that `cut` may need for a super-packet of this length."""
+    pieces = length // (segment_size or length or 1) + 1
+    return length + pieces * (gap + _IPV6 + 60)
+
+
+def _plain(data: bytes, header: VnetHeader, into: bytearray, start: int) -> Spans:
+    end = start + len(data) - VNET_HEADER_SIZE
+    if header.flags & NEEDS_CHECKSUM:
+        packet = bytearray(data[VNET_HEADER_SIZE:])
+        finish_checksum(packet, header)
+        into[start:end] = packet
+    else:
+        into[start:end] = data[VNET_HEADER_SIZE:]
+    return [(start, end)]
+
+
+def _cut_tcp(packet: bytes, size: int, into: bytearray, at: int, gap: int) -> Spans:
+    payload_at = _IPV6 + (packet[52] >> 4) * 4
+    if not _IPV6 + _TCP_HEADER <= payload_at <= len(packet):
+        raise WireError("the TCP header is longer than the packet", VNET_HEADER_SIZE + 52)
+    flags = (packet[52] << 8 | packet[53]) & _FLAGS
+    last = payload_at + (max(len(packet) - payload_at, 1) - 1) // size * size
+    """Where the payload of the last piece begins."""
+    if last == payload_at:
+        return _tcp_pieces(packet, flags, payload_at, (payload_at,), size, into, at, gap)
+    spans = _tcp_pieces(packet, flags & ~_ONLY_LAST, payload_at, (payload_at,), size, into, at, gap)
+    middle = range(payload_at + size, last, size)
+    inside = flags & ~_ONLY_LAST & ~_CWR
+    spans += _tcp_pieces(packet, inside, payload_at, middle, size, into, spans[-1][1], gap)
+    end = (last,)
+    return spans + _tcp_pieces(packet, flags & ~_CWR, payload_at, end, size, into, spans[-1][1], gap)
+
+
+def _tcp_pieces(
+    packet: bytes,
+    flags: int,
+    payload_at: int,
+    firsts: Iterable[int],
+    size: int,
+    into: bytearray,
+    at: int,
+    gap: int,
+) -> Spans:
+    """Write pieces of one length with the same flags; `firsts` are the places of their payloads.
+
+    Each is one join: what comes before the sequence number, the number, what follows up to the checksum ...
+    """
+    longest = len(packet)
+    sequence = int.from_bytes(packet[44:48], "big") - payload_at
+    start, spans = at + gap, []
+    step = 0
+    for first in firsts:
+        payload = packet[first : first + size]
+        if not step:
+            step = payload_at + min(size, longest - first)
+            length = (step - _IPV6).to_bytes(2, "big")
+            word = ((packet[52] << 8 & ~_FLAGS) | flags).to_bytes(2, "big")
+            before = packet[:4] + length + packet[6:44]
+            between = packet[48:52] + word + packet[54:56]
+            behind = packet[58:payload_at]
+            constant = _sum(packet[8:44] + between + behind + length) + _TCP
+        number = sequence + first & 0xFFFF_FFFF
+        total = int.from_bytes(payload, "big")
+        if len(payload) & 1:
+            total <<= 8
+        total = (total >> 5280) + (total & _FOLD_5280)
+        total = (total >> 2640) + (total & _FOLD_2640)
+        total = (total >> 1440) + (total & _FOLD_1440)
+        total = (total >> 720) + (total & _FOLD_720)
+        # Addresses are not zero, so the sum is not either: ffff, where the remainder is 0.
+        checksum = _MODULUS - ((total + number + constant) % _MODULUS or _MODULUS)
+        end = start + step
+        into[start:end] = b"".join(
+            (before, number.to_bytes(4, "big"), between, checksum.to_bytes(2, "big"), behind, payload)
+        )
+        spans.append((start, end))
+        start = end + gap
+    return spans
+
+
+def _cut_udp(packet: bytes, size: int, into: bytearray, at: int, gap: int) -> Spans:
+    constant = _sum(packet[8:44]) + _UDP
+    spans: Spans = []
+    for first in range(_IPV6 + _UDP_HEADER, len(packet), size):
+        payload = packet[first : first + size]
+        length = _UDP_HEADER + len(payload)
+        # The length counts twice: in the pseudo header and in the header.
+        total = constant + 2 * length + _sum(payload)
+        length_bytes = length.to_bytes(2, "big")
+        checksum = _MODULUS - total % _MODULUS
+        start = at + gap
+        at = start + _IPV6 + length
+        into[start:at] = b"".join(
+            (
+                packet[:4],
+                length_bytes,
+                packet[6:44],
+                length_bytes,
+                checksum.to_bytes(2, "big"),
+                payload,
+            )
+        )
+        spans.append((start, at))
+    return spans
+
+
+_FOLD_5280: Final = (1 << 5280) - 1
+_FOLD_2640: Final = (1 << 2640) - 1
+_FOLD_1440: Final = (1 << 1440) - 1
+_FOLD_720: Final = (1 << 720) - 1
+
+
+def _sum(data: bytes) -> int:
+    """Sum 16-bit words modulo 65535, as wire/checksum.py explains, without its loop."""
+    total = int.from_bytes(data, "big")
+    if len(data) & 1:
+        total <<= 8
+    total = (total >> 5280) + (total & _FOLD_5280)
+    total = (total >> 2640) + (total & _FOLD_2640)
+    total = (total >> 1440) + (total & _FOLD_1440)
+    total = (total >> 720) + (total & _FOLD_720)
+    return total % _MODULUS
