@@ -6,9 +6,10 @@ import random
 
 from dexrouter.core.sessions import Sessions
 from dexrouter.crypto.cryptoauth import CryptoError, Session
-from dexrouter.crypto.keys import KeyPair, generate_key_pair
+from dexrouter.crypto.keys import KeyPair
 from dexrouter.crypto.users import AuthorizedUsers
 from dexrouter.wire.session_frame import data_header
+from remote import key_pair_of
 
 __all__ = ["PATH", "FarNode", "make_sessions"]
 
@@ -19,7 +20,7 @@ _HEADER = 12
 def make_sessions(seed: int = 1, now: float = 1000.0) -> Sessions:
     """Make the sessions of a node, reproducible from the seed."""
     entropy = random.Random(seed).randbytes
-    return Sessions(own=generate_key_pair(entropy), entropy=entropy, now=now)
+    return Sessions(own=key_pair_of(seed), entropy=entropy, now=now)
 
 
 class FarNode:
@@ -30,7 +31,7 @@ class FarNode:
     ) -> None:
         self.sessions = sessions
         self.entropy = random.Random(seed).randbytes
-        self.key = key or generate_key_pair(self.entropy)
+        self.key = key or key_pair_of(seed)
         self.handle = 1000 + seed
         self.their_handle = 0
         self.crypto = Session(

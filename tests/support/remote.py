@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 
 from dexrouter.core.links import LinkAddress, LinkKind
@@ -12,16 +13,22 @@ from dexrouter.crypto.keys import KeyPair, generate_key_pair
 from dexrouter.crypto.users import AuthorizedUsers, Credentials
 from dexrouter.wire.control import Ping, Pong, parse_control
 
-__all__ = ["CREDENTIALS", "PING_FRAME_HEADER", "RemotePeer", "make_node"]
+__all__ = ["CREDENTIALS", "PING_FRAME_HEADER", "RemotePeer", "key_pair_of", "make_node"]
 
 CREDENTIALS = Credentials(b"a password", b"a-login")
 PING_FRAME_HEADER = bytes.fromhex("80000000000000010044ffffffffffff")
 
 
+@functools.cache
+def key_pair_of(seed: int) -> KeyPair:
+    """Make the key pair of a seed: 256 tries, so each is made once."""
+    return generate_key_pair(random.Random(f"key {seed}").randbytes)
+
+
 def make_node(seed: int = 1, *, now: float = 1000.0) -> Node:
     """Make a node with one UDP interface and one user, reproducible from the seed."""
     entropy = random.Random(seed).randbytes
-    node = Node(own=generate_key_pair(entropy), entropy=entropy, now=now)
+    node = Node(own=key_pair_of(seed), entropy=entropy, now=now)
     node.peering.add_interface(LinkKind.UDP4, "UDP/IPv4/0.0.0.0:1")
     node.users.add(CREDENTIALS)
     return node
@@ -41,7 +48,7 @@ class RemotePeer:
     ) -> None:
         self.node = node
         self.entropy = random.Random(seed).randbytes
-        self.key = key or generate_key_pair(self.entropy)
+        self.key = key or key_pair_of(seed)
         self.address: LinkAddress = ("192.0.2.1", seed)
         self.session = Session(
             own=self.key,

@@ -533,8 +533,9 @@ class Peering:
         if int(peer.state) != int(peer.session.state):
             is_new = peer.state is PeerState.ESTABLISHED
             self._set_state(peer, PeerState(peer.session.state), "new session" if is_new else "")
-            if peer.state is PeerState.RECEIVED_KEY:
-                # Only data can finish the handshake, and there may be none for a while.
+            if peer.state is PeerState.RECEIVED_KEY or peer.is_called:
+                # The next packet of the handshake is ours, and it needs something to carry.
+                peer.ping_count = 0
                 self._ping(peer, now)
         return self._through_the_gate(peer, frame)
 

@@ -62,6 +62,13 @@ def established(now: float = NOW) -> tuple[Node, RemotePeer]:
     return node, remote
 
 
+def restarted(node: Node, remote: RemotePeer) -> RemotePeer:
+    """Give the same neighbour in a new process: key and address are the same, the session is gone."""
+    again = RemotePeer(node, 77, key=remote.key)
+    again.address = remote.address
+    return again
+
+
 class Callee:
     """A node of the test's own that is called: it answers hellos with keys."""
 
@@ -410,7 +417,7 @@ def test_a_callee_that_restarted_is_called_anew_within_seconds() -> None:
 def test_a_caller_that_restarted_is_answered_at_once() -> None:
     """They called: the new process's hello, from the same address, begins a new session."""
     node, remote = established()
-    again = RemotePeer(node, 7, key=remote.key)
+    again = restarted(node, remote)
     assert again.send(again.ping_frame(), NOW + 1.0)
     again.establish(NOW + 1.0)
     assert again.session.is_established
@@ -418,10 +425,22 @@ def test_a_caller_that_restarted_is_answered_at_once() -> None:
     assert only_peer(node).state is PeerState.ESTABLISHED
 
 
+def test_a_wire_that_was_mended_after_minutes_is_used_at_the_next_call() -> None:
+    """Both sessions have timed out and both say hello: whoever has the lower key, no call is lost."""
+    for seed in range(4):
+        world = World(seed=seed)
+        world.line("a", "b")
+        world.run(2.0)
+        world.cut.add(frozenset("ab"))
+        world.run(111.0)
+        world.cut.clear()
+        assert world.wait(lambda: world.is_linked("a", "b"), seconds=60.0) < 8.192 + 0.3
+
+
 def test_the_pathfinder_is_told_that_a_peer_began_a_new_session() -> None:
     """It has restarted, perhaps: what is known through it is asked for again."""
     node, remote = established()
-    again = RemotePeer(node, 7, key=remote.key)
+    again = restarted(node, remote)
     (pong,) = again.send(again.ping_frame(), NOW + 1.0)
     assert pong.endswith(b"ping-ping-pi")
     node.peering.receive(0, again.address, again.session.seal(again.ping_frame(), NOW + 1.0), NOW + 1.0)
@@ -562,7 +581,7 @@ def test_a_replayed_hello_does_not_end_an_established_session() -> None:
     """Whoever has recorded a hello of the peer, this session's or an older one's, gains nothing by it."""
     node = make_node()
     remote = RemotePeer(node, 7)
-    older = RemotePeer(node, 7, key=remote.key)
+    older = restarted(node, remote)
     recorded = [older.session.seal(older.ping_frame(), NOW)]
     recorded.append(remote.session.seal(remote.ping_frame(), NOW))
     node.receive(0, remote.address, [recorded[1]], NOW)
