@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
 
@@ -23,18 +24,21 @@ from dexrouter.config import (
     EthInterface,
     RouterConfig,
     TunDevice,
+    TunnelAddress,
     UdpInterface,
     bytes_of,
 )
+from dexrouter.core.iptunnel import TunnelError
 from dexrouter.core.links import format_link_address
 from dexrouter.core.node import Node
-from dexrouter.core.outputs import Beacon, PeerChanged, ToTun, Transmit
+from dexrouter.core.outputs import Assigned, Beacon, PeerChanged, ToTun, Transmit
 from dexrouter.core.peering import BeaconMode, PeeringError, PeerState
 from dexrouter.crypto.keys import (
     PublicKey,
     address_text,
     key_pair_from_private,
     parse_address,
+    parse_public_key,
     public_key_text,
 )
 from dexrouter.crypto.users import Credentials, DuplicateUserError
@@ -48,6 +52,7 @@ from dexrouter.io.loop import EventLoop
 from dexrouter.io.mesh_device import MeshDevice
 from dexrouter.io.notify import notify
 from dexrouter.io.peer_cache import CachedPeer, PeerCache
+from dexrouter.wire.iptunnel import Block
 
 __all__ = ["Daemon"]
 
@@ -136,6 +141,7 @@ class Daemon:
             self._peers.set(wanted, boot_time())
         except PeeringError as error:
             raise StartError(str(error)) from error
+        self._tunnels()
         self._links.call_from_new_addresses(boot_time())
         self._greet_cached()
         _log.info(
@@ -193,6 +199,17 @@ class Daemon:
             return iter(())
         number = self._links.open_ethernet(interface.bind, BeaconMode(interface.beacon))
         return ((number, peer) for peer in interface.connect_to)
+
+    def _tunnels(self) -> None:
+        tunnel = self.config.ip_tunnel
+        try:
+            for client in tunnel.allowed:
+                key = parse_public_key(client.public_key)
+                self.node.tunnel.allow(key, _block(client.ip4), _block(client.ip6))
+            for gateway in tunnel.outgoing:
+                self.node.tunnel.connect(parse_public_key(gateway), boot_time())
+        except TunnelError as error:
+            raise StartError(f"router.ipTunnel: {error}") from error
 
     def _greet_cached(self) -> None:
         numbers = self._links.names()
@@ -259,6 +276,7 @@ class Daemon:
         self._carry_out()
 
     def _carry_out(self) -> None:
+        is_peer_changed = False
         for output in self.node.drain():
             match output:
                 case Transmit(interface=interface, address=address, datagrams=datagrams):
@@ -267,10 +285,31 @@ class Daemon:
                     self._device.write(packets)
                 case Beacon(interface=interface, content=content):
                     self._links.beacon(interface, content)
+                case Assigned():
+                    self._route_around_peers()
+                    self._device.assign(output)
                 case PeerChanged():
+                    is_peer_changed = True
                     _log_peer(output)
                     if PeerState.ESTABLISHED.name in (output.before, output.state):
                         self._remember_peers()
+        if is_peer_changed and self._device.has_routes:
+            self._route_around_peers()
+
+    def _route_around_peers(self) -> None:
+        """Leave the ways to our peers out of the tunnel: those that we call, and those that are there."""
+        self._device.route_around(
+            ip_address(peer.link_address[0])
+            for peer in self.node.peering.peers()
+            if not isinstance(peer.link_address, bytes)
+            and (not peer.is_incoming or peer.state is PeerState.ESTABLISHED)
+        )
+
+
+def _block(given: TunnelAddress | None) -> Block | None:
+    if given is None:
+        return None
+    return Block(ip_address(given.address).packed, given.prefix, given.alloc)
 
 
 def _log_peer(change: PeerChanged) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
@@ -18,14 +19,20 @@ from dexrouter.crypto.keys import Address, address_short
 from dexrouter.io.errors import StartError
 
 __all__ = [
+    "IpInterface",
+    "IpNetwork",
     "add_blackhole",
     "bring_up",
     "broadcast_addresses",
     "broadcast_devices",
+    "change_device",
     "configure_device",
     "ethernet_devices",
     "own_addresses",
 ]
+
+IpInterface: TypeAlias = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+IpNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PREFIX_LENGTH: Final = 8
 """fc00::/8 is on the device: tools recognise the mesh address by this prefix length."""
@@ -66,6 +73,39 @@ def configure_device(name: str, address: Address, mtu: int) -> None:
             advice="Root or CAP_NET_ADMIN is needed, and IPv6 must be switched on "
             "(sysctl net.ipv6.conf.all.disable_ipv6 = 0).",
         ) from error
+
+
+def change_device(
+    name: str,
+    *,
+    addresses: Mapping[IpInterface, bool],
+    routes: Mapping[IpNetwork, bool],
+) -> None:
+    """Add (True) and take away (False) addresses of a device and routes to it. Raises OSError."""
+    try:
+        with IPRoute() as kernel:
+            index = kernel.link_lookup(ifname=name)[0]
+            for interface, is_wanted in addresses.items():
+                kernel.addr(
+                    "replace" if is_wanted else "del",
+                    index=index,
+                    address=str(interface.ip),
+                    prefixlen=interface.network.prefixlen,
+                    family=_family(interface),
+                    **({"flags": _IFA_F_NODAD} if is_wanted and interface.version == 6 else {}),
+                )
+            for network, is_wanted in routes.items():
+                kernel.route(
+                    "replace" if is_wanted else "del", family=_family(network), dst=str(network), oif=index
+                )
+    except NetlinkError as error:
+        raise OSError(error.code, str(error)) from error
+    except IndexError as error:
+        raise OSError(errno.ENODEV, f"{name}: no such device") from error
+
+
+def _family(what: IpInterface | IpNetwork) -> int:
+    return socket.AF_INET if what.version == 4 else socket.AF_INET6
 
 
 def add_blackhole() -> None:
