@@ -51,8 +51,6 @@ def mail_obstacle(facts: Facts) -> str:
         return f"{server.port_25_holder} listens on port 25 already; two mail servers cannot share it."
     if server.installed is None and facts.package_manager == "none":
         return "opensmtpd is not installed, and there is no package manager here that dexsetup knows."
-    if server.installed is None and not facts.is_root:
-        return "opensmtpd is not installed yet: Apply, as root, installs it."
     return ""
 
 

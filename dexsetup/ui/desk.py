@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dexrouter.admin.access import Access
 from dexrouter.config import ConnectTo
 from dexsetup import public_peers
 from dexsetup.answers.load import load_answers
@@ -27,11 +28,12 @@ from dexsetup.errors import AnswersError, DexsetupError, HostError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.facts import Facts
 from dexsetup.host.base import Host
+from dexsetup.plan.check import CheckedStep
 from dexsetup.plan.engine import Engine, Options
 from dexsetup.plan.events import Checked, Event, Listener, PlanMade
 from dexsetup.plan.journal import list_runs, new_run_name
-from dexsetup.plan.model import UnitActive
-from dexsetup.plan.results import Conflict
+from dexsetup.plan.model import ManagedFile, UnitActive
+from dexsetup.plan.results import Change, Conflict
 from dexsetup.plan.undo import undo_run
 from dexsetup.plan.verify import wait_for
 from dexsetup.probe import Result, probe_peers
@@ -40,6 +42,7 @@ from dexsetup.report.console import Console, Style
 from dexsetup.report.log import RunLog
 from dexsetup.steps.node import address_of
 from dexsetup.ui.draft import Draft
+from dexsetup.ui.pulse import Pulse, Watcher
 
 __all__ = ["Desk", "Looked", "Prober", "RunFact", "Survey", "command_line", "save_draft"]
 
@@ -107,6 +110,8 @@ class Looked:
     plan: PlanMade | None = None
     conflicts: dict[str, tuple[Conflict, ...]] = field(default_factory=dict)
     """By step."""
+    validated: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By step: what the programs that will read its files said of them."""
     problems: tuple[str, ...] = ()
 
 
@@ -121,6 +126,7 @@ class Desk:
         self._host = host
         self._answers = answers
         self._engine: Engine | None = None
+        self._watcher: Watcher | None = None
 
     @cached_property
     def session(self) -> Session:
@@ -206,7 +212,21 @@ class Desk:
             return Looked(problems=(error.what, *said, *((error.advice,) if error.advice else ())))
         plan = next(event for event in heard if isinstance(event, PlanMade))
         conflicts = {step.step.name: step.conflicts for step in checked.steps if step.conflicts}
-        return Looked(plan, conflicts)
+        validated = {step.step.name: said for step in checked.steps if (said := self._validated(step))}
+        return Looked(plan, conflicts, validated)
+
+    def _validated(self, step: CheckedStep) -> tuple[str, ...]:
+        """Name the programs that accepted a new file. One that is not installed yet has not been asked."""
+        pairs = zip(step.step.resources, step.results, strict=False)
+        return tuple(
+            f"checked with: {shlex.join(part for part in file.validate if part != '{}')}: accepted"
+            for file, result in pairs
+            if isinstance(file, ManagedFile)
+            and isinstance(result, Change)
+            and file.validate
+            and self.host.is_live
+            and self.host.stat(file.validate[0]) is not None
+        )
 
     # -- changing
 
@@ -248,6 +268,29 @@ class Desk:
                 listen(Checked(step.name, grade, self.session.redactor.text(text)))
         return ExitCode.OK if is_satisfied else ExitCode.UNSATISFIED
 
+    # -- Home
+
+    def pulse(self) -> Pulse:
+        """Look at the router and the mail queue once."""
+        if not self.host.is_live:
+            return Pulse("", False, (), (), "This is a directory, not a running machine.")
+        if self._watcher is None:
+            self._watcher = Watcher(self.host, self._access())
+        return self._watcher.look()
+
+    def forget_router(self) -> None:
+        """Ask for the router's place and password anew: a run may have changed them."""
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
+
+    def _access(self) -> Access:
+        config = present_config(self.session)
+        if config is None:
+            return Access()
+        bind = config.admin.bind
+        return Access(bind.host, bind.port, config.admin.password or "NONE", "/etc/cjdroute.conf")
+
     def _new_engine(
         self, draft: Draft, listen: Listener, *, resume: bool = False, is_logged: bool = False
     ) -> Engine:
@@ -265,6 +308,7 @@ class Desk:
                 accepted_risks=draft.all_accepted,
                 decisions=dict(draft.decisions),
                 is_root=session.facts.is_root,
+                keep_going=is_logged,
                 resume=resume,
                 answers=save_answers(draft.answers).encode(),
             ),

@@ -131,7 +131,9 @@ class Draft:
 
     def keep_peer(self, public_key: str) -> None:
         """Let a peer that was to be removed stay as it is."""
-        rest = (peer for peer in self.answers.peer if peer.public_key != public_key or peer.state == "present")
+        rest = (
+            peer for peer in self.answers.peer if peer.public_key != public_key or peer.state == "present"
+        )
         self._update("peer", tuple(rest))
 
     def peer(self, public_key: str) -> Peer | None:

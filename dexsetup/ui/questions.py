@@ -12,8 +12,9 @@ from pydantic.fields import FieldInfo
 
 from dexsetup.answers.model import Firewall, Mail, Node, Peer, Phone, Section, User
 from dexsetup.secret import Secret
+from dexsetup.ui.option import Option
 
-__all__ = ["SECTIONS", "Kind", "Option", "Question", "question_for", "questions_of"]
+__all__ = ["SECTIONS", "Kind", "Question", "question_for", "questions_of"]
 
 SECTIONS: dict[str, type[Section]] = {
     "node": Node,
@@ -36,14 +37,6 @@ class Kind(Enum):
     NUMBER = "a whole number"
     SECRET = "a text that is not shown"
     TICKS = "any of some words"
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One possible answer, and how it is called on the screen. Value None: the question is left out."""
-
-    value: Any
-    label: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,107 @@
+"""A friend card: what one person sends another to be reached, as text, as a `dex:` link and as a QR code.
+
+    dex:fc21:c6db:cb54:b6fe:73b:b830:4585:fab0?name=Jo%20Doe&mail=jo&sip=jo
+        &peer=192.0.2.1:26041&key=...k&login=friend-1&password=...
+
+The first part is the address; the rest is optional. The last four are a peering credential, which makes the
+link a secret between two people: it is only put in when somebody asks for it. Reading never raises anything
+but AnswersError, and never trusts: what comes out has been checked like pasted peers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv6Address
+from urllib.parse import parse_qsl, quote
+
+from dexrouter.config import AddressError, ConnectTo, parse_peer_address
+from dexrouter.crypto.keys import KeyParseError, address_of, parse_public_key
+from dexsetup.errors import AnswersError
+
+__all__ = ["Card", "card_link", "card_text", "find_card", "read_card"]
+
+_SCHEME = "dex:"
+_MESH_BYTE = 0xFC
+_LONGEST = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """How a person, or a node, is reached."""
+
+    address: str
+    """The mesh address, as RFC 5952 writes it."""
+    name: str = ""
+    login: str = ""
+    """The account there: the part in front of the @ of mail and calls."""
+    peer: ConnectTo | None = field(default=None, repr=False)
+    """A credential with which the reader may call the node."""
+
+    @property
+    def mail(self) -> str:
+        """The mail address."""
+        return f"{self.login}@[IPv6:{self.address}]" if self.login else ""
+
+    @property
+    def sip(self) -> str:
+        """The address for calls."""
+        return f"sip:{self.login}@[{self.address}]" if self.login else ""
+
+
+def card_text(card: Card) -> str:
+    """Return the card as lines to read, the link last."""
+    lines = [card.name, f"address  {card.address}"]
+    if card.login:
+        lines += [f"mail     {card.mail}", f"calls    {card.sip}"]
+    if card.peer is not None:
+        lines.append(f"peer     {card.peer.address} (a password for you alone is in the link)")
+    return "\n".join([*(line for line in lines if line), card_link(card)])
+
+
+def card_link(card: Card) -> str:
+    """Return the card as a link."""
+    values = [("name", card.name), ("user", card.login)]
+    if card.peer is not None:
+        values += [("peer", card.peer.address), ("key", card.peer.public_key)]
+        values += [("login", card.peer.login or ""), ("password", card.peer.password)]
+    query = "&".join(f"{key}={quote(value, safe=':[].')}" for key, value in values if value)
+    return f"{_SCHEME}{card.address}{f'?{query}' if query else ''}"
+
+
+def find_card(text: str) -> str:
+    """Return the first link in a text; empty if there is none."""
+    return next((word for word in text.split() if word.casefold().startswith(_SCHEME)), "")
+
+
+def read_card(text: str) -> Card:
+    """Read a link, or the first one in a text. Raises AnswersError."""
+    link = find_card(text)
+    if not link:
+        raise AnswersError(('there is no link that begins with "dex:" in that text',))
+    if len(link) > _LONGEST:
+        raise AnswersError((f"the link is longer than {_LONGEST} characters",))
+    place, _, query = link[len(_SCHEME) :].partition("?")
+    try:
+        address = IPv6Address(place)
+    except AddressValueError as error:
+        raise AnswersError((f'"{place}" in the link is not an address',)) from error
+    if address.packed[0] != _MESH_BYTE:
+        raise AnswersError((f"{address} is not an address of the mesh: those begin with fc",))
+    values = dict(parse_qsl(query, keep_blank_values=False))
+    return Card(str(address), values.get("name", ""), values.get("user", ""), _peer(values, address))
+
+
+def _peer(values: dict[str, str], address: IPv6Address) -> ConnectTo | None:
+    if "peer" not in values:
+        return None
+    try:
+        parse_peer_address(values["peer"])
+        key = parse_public_key(values.get("key", ""))
+    except (AddressError, KeyParseError) as error:
+        raise AnswersError((f"the peer in the link cannot be used: {error}",)) from error
+    if address_of(key) != address.packed:
+        raise AnswersError(("the key in the link does not belong to its address",))
+    if not values.get("password"):
+        raise AnswersError(("the peer in the link has no password",))
+    login, name = values.get("login") or None, values.get("name") or None
+    return ConnectTo(values["peer"], values["key"], values["password"], login, name)

@@ -1,0 +1,194 @@
+"""Home: the node as it is now. Address, peers with their last minute, letters that wait, the last check."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.widgets import Static
+
+from dexsetup.ui.glyphs import clean, shortened
+from dexsetup.ui.pages.base import Page, clean_lines
+from dexsetup.ui.pulse import Letter, PeerLine, Pulse, sparkline
+from dexsetup.ui.widgets.fields import Push
+from dexsetup.ui.widgets.lines import Row, Rows
+
+__all__ = ["HomePage"]
+
+_SPARK = 20
+_WIDE = 96
+_SECONDS = 1.0
+_LETTERS_SHOWN = 3
+_HELP = """\
+This page looks once a second and changes nothing by itself. a adds a
+peer, m sends a test letter to a person here, v checks from end to end,
+u gives back what was there before the last run, c shows your card, w goes
+to the questions."""
+
+
+class HomePage(Page):
+    """See the module docstring."""
+
+    step: ClassVar[str] = "Home"
+    keys: ClassVar[str] = "a Add peer  m Test letter  v Verify  u Undo  c Card  w Wizard"
+    help: ClassVar[str] = _HELP
+    first: ClassVar[str] = "#live"
+    is_alone: ClassVar[bool] = True
+
+    def compose(self) -> ComposeResult:
+        """Lay it out."""
+        yield Static("", id="who", classes="gap", markup=False)
+        yield Static("", id="head", classes="title", markup=False)
+        yield Rows(id="live")
+        yield Static("", id="letters", classes="gap", markup=False)
+        yield Static("", id="checks", classes="gap", markup=False)
+        with Horizontal(classes="buttons"):
+            yield Push("Add a peer", id="add")
+            yield Push("Verify", id="verify")
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        self.wizard.pulse()
+        self.set_interval(_SECONDS, self.wizard.pulse)
+        self.renew()
+
+    def on_resize(self) -> None:
+        """Use the room."""
+        self.renew()
+
+    def test_again(self) -> None:
+        """Verify."""
+        self.wizard.start_verify()
+
+    def value_to_copy(self) -> str:
+        """Return the marked peer's address, or the node's."""
+        row = self.query_one("#live", Rows).row
+        return self.wizard.address if row is None else row.key
+
+    def renew(self) -> None:
+        """Show the last look."""
+        pulse = self.wizard.last_pulse
+        self.query_one("#who", Static).update(clean_lines(self._who()))
+        self.query_one("#head", Static).update(self._head())
+        self.query_one("#live", Rows).show(self._rows(pulse))
+        self.query_one("#live", Rows).styles.max_height = max(3, self.size.height - 13)
+        self.query_one("#letters", Static).update(clean_lines(_letters(pulse)))
+        self.query_one("#checks", Static).update(clean_lines("\n".join(self._checks())))
+
+    def _who(self) -> str:
+        wizard = self.wizard
+        lines = [f"address  {wizard.address}"]
+        users = wizard.draft.answers.user
+        login = users[0].login if users else ""
+        if login:
+            lines.append(f"mail     {login}@[IPv6:{wizard.address}]")
+            lines.append(f"calls    sip:{login}@[{wizard.address}]")
+        lines.append(f"open     {', '.join(self._reachable())}")
+        return "\n".join(lines)
+
+    def _reachable(self) -> list[str]:
+        """Say what others reach here: by the answers that were applied, and the router's ports."""
+        answers = self.wizard.draft.answers
+        survey = self.wizard.survey
+        names = [f"UDP {port} (calls from other nodes)" for port in (survey.udp_ports if survey else ()) if port]
+        if answers.mail is not None and answers.mail.enable:
+            names.append("from the mesh: mail 25")
+        return names or ["nothing"]
+
+    def _widths(self) -> tuple[int, int, bool]:
+        width = self.size.width - 2
+        is_wide = width >= _WIDE
+        rest = width - 17 - 8 - 18 - 7 - (_SPARK + 1 if is_wide else 0)
+        address = max(12, rest * 3 // 5)
+        return max(6, rest - address - 1), address, is_wide
+
+    def _head(self) -> str:
+        name, address, is_wide = self._widths()
+        minute = f" {'last minute':<{_SPARK}}" if is_wide else ""
+        return f" {'peer':<{name}} {'address':<{address}} {'state':<16} {'rtt':>7} {'in/out kbit/s':>17} {'loss':>6}{minute}"
+
+    def _rows(self, pulse: Pulse | None) -> list[Row]:
+        if pulse is None:
+            return [Row("", "Asking the router \u2026")]
+        if not pulse.is_router_there:
+            return [Row("", f"[!] {pulse.said}", "bad")]
+        if not pulse.peers:
+            return [Row("", "The router has no peers yet: a adds one.")]
+        return [self._row(peer) for peer in pulse.peers]
+
+    def _row(self, peer: PeerLine) -> Row:
+        name_width, address_width, is_wide = self._widths()
+        name = "(calls us)" if peer.is_incoming else clean(peer.name)
+        rtt = f"{peer.rtt_ms} ms" if peer.rtt_ms is not None else "-"
+        rates = f"{peer.in_kbps:.1f}/{peer.out_kbps:.1f}"
+        text = (
+            f"{shortened(name, name_width):<{name_width}} "
+            f"{shortened(peer.address, address_width):<{address_width}} {peer.state:<16} {rtt:>7} "
+            f"{rates:>17} {peer.loss_percent:>5.1f}%"
+        )
+        if is_wide and not self.wizard.is_ascii:
+            text += f" {sparkline(peer.minute, _SPARK)}"
+        elif is_wide:
+            text += f" most {max(peer.minute, default=0.0):.1f}"
+        look = "good" if peer.state == "ESTABLISHED" else "warn"
+        return Row(peer.address, text, look)
+
+    def _checks(self) -> list[str]:
+        wizard = self.wizard
+        survey = wizard.survey
+        lines = []
+        if wizard.checks:
+            lines += [f"{check.grade:<4} {check.step:<8} {check.text}" for check in wizard.checks]
+        elif wizard.is_verifying:
+            lines.append("Checking from end to end \u2026")
+        else:
+            lines.append("Not checked since the wizard was opened: v checks.")
+        if survey is not None and survey.runs:
+            last = survey.runs[-1]
+            lines.append(f"last run {last.name}, {last.changes} changes, {last.result}")
+        return lines
+
+    def on_push_pushed(self, event: Push.Pushed) -> None:
+        """Add a peer, or verify."""
+        event.stop()
+        if event.push.id == "add":
+            self.wizard.go("Peers")
+        else:
+            self.wizard.start_verify()
+
+    def key_a(self) -> None:
+        """Add a peer."""
+        self.wizard.go("Peers")
+
+    def key_w(self) -> None:
+        """Go to the questions."""
+        self.wizard.go("Welcome")
+
+    def key_v(self) -> None:
+        """Check from end to end."""
+        self.wizard.start_verify()
+
+    def key_u(self) -> None:
+        """Undo the last run, after a question."""
+        self.wizard.ask_undo()
+
+    def key_m(self) -> None:
+        """Send a test letter."""
+        self.wizard.send_letter()
+
+    def key_c(self) -> None:
+        """Show the card."""
+        self.wizard.open_card()
+
+
+def _letters(pulse: Pulse | None) -> str:
+    letters: tuple[Letter, ...] = pulse.letters if pulse is not None else ()
+    if not letters:
+        return "No letters wait."
+    lines = [f"{len(letters)} letter{'' if len(letters) == 1 else 's'} waiting"]
+    for letter in letters[:_LETTERS_SHOWN]:
+        due = f", next try in {letter.next_seconds} s" if letter.next_seconds is not None else ""
+        why = f": {letter.error}" if letter.error else ""
+        lines.append(f"  {letter.recipient} {letter.state}{due}{why}")
+    return "\n".join(lines)

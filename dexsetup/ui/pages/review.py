@@ -1,0 +1,189 @@
+"""Review: the plan as it would be applied, risks to accept, conflicts to decide. Then Apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
+
+from dexsetup.plan.events import PlannedStep, StepMark
+from dexsetup.ui.option import Option
+from dexsetup.ui.pages.base import Page, clean_lines
+from dexsetup.ui.widgets.fields import Choice, Push, Tick
+from dexsetup.ui.widgets.lines import Line, Row, Rows, diff_lines
+
+__all__ = ["MARKS", "ReviewPage", "step_lines"]
+
+MARKS = {
+    StepMark.TODO: " ",
+    StepMark.IN_SYNC: "=",
+    StepMark.CONFLICT: "!",
+    StepMark.UNAVAILABLE: "-",
+    StepMark.DONE: "x",
+    StepMark.FAILED: "!",
+    StepMark.SKIPPED: "-",
+}
+_LOOKS = {"!": "bad", "-": "warn", "=": "quiet", "x": "good"}
+_MAIL_FILES = ("smtpd.conf", "mailname")
+_HELP = """\
+This page shows every change before it is made. Enter on a step shows its
+files; a risk has to be read and ticked; a file that somebody edited needs
+a decision. Apply makes the changes, Save writes the answers to a file."""
+
+
+class ReviewPage(Page):
+    """See the module docstring."""
+
+    step: ClassVar[str] = "Review"
+    keys: ClassVar[str] = "^A Apply  Enter Open  ^S Save"
+    help: ClassVar[str] = _HELP
+    first: ClassVar[str] = "#apply"
+
+    def compose(self) -> ComposeResult:
+        """Lay it out."""
+        yield Static("", id="summary", classes="title", markup=False)
+        rows = Rows(id="plan")
+        rows.styles.max_height = 11
+        yield rows
+        yield Static("", id="validated", classes="title", markup=False)
+        yield Vertical(id="decisions")
+        yield Horizontal(Push("Apply", id="apply"), Push("Save answers", id="save"), classes="buttons")
+
+    def on_mount(self) -> None:
+        """Plan anew: the machine may have changed."""
+        self._shown: tuple[object, ...] = ()
+        self.wizard.look_soon(0.0)
+        self.renew()
+
+    def renew(self) -> None:
+        """Show the plan."""
+        looked = self.wizard.looked
+        summary = self.query_one("#summary", Static)
+        if self.wizard.draft.unfit:
+            where = ", ".join(".".join(path) for path in self.wizard.draft.unfit)
+            summary.update(f"[!] Not an answer yet: {where}. Nothing is planned until it is.")
+        elif looked is None:
+            summary.update("Planning, and comparing with this machine \u2026")
+        elif looked.problems:
+            summary.update(clean_lines("\n".join(f"[!] {problem}" for problem in looked.problems)))
+        elif looked.plan is not None:
+            summary.update(_summary(looked.plan.steps))
+        steps = looked.plan.steps if looked is not None and looked.plan is not None else ()
+        self.query_one("#plan", Rows).show([_row(step) for step in steps])
+        said = [f"{name}: {text}" for name, texts in (looked.validated if looked else {}).items() for text in texts]
+        self.query_one("#validated", Static).update(clean_lines("\n".join(said)))
+        self.query_one("#validated").display = bool(said)
+        self._renew_decisions(steps)
+
+    def _renew_decisions(self, steps: tuple[PlannedStep, ...]) -> None:
+        """Lay out risks and conflicts anew if they are others; ticks in them stay where they are."""
+        looked = self.wizard.looked
+        conflicts = looked.conflicts if looked is not None else {}
+        paths = [conflict.path for found in conflicts.values() for conflict in found]
+        paths = sorted({*paths, *self.wizard.draft.decisions})
+        risks = list(dict.fromkeys(risk for step in steps for risk in step.risks))
+        if (tuple(paths), tuple(risks)) == self._shown:
+            return
+        self._shown = (tuple(paths), tuple(risks))
+        focused = self.screen.focused.name if self.screen.focused is not None else None
+        box = self.query_one("#decisions", Vertical)
+        box.remove_children()
+        fields = list(self._decision_fields(paths, risks))
+        box.mount_all(fields)
+        for field in fields:
+            if focused and field.name == focused:
+                field.focus()
+
+    def _decision_fields(
+        self, paths: list[str], risks: list[tuple[str, str]]
+    ) -> Iterator[Static | Choice | Tick]:
+        options = (Option(None, "decide later"), Option("ours", "use ours, keep theirs beside it"))
+        options = (*options, Option("theirs", "keep theirs"))
+        for path in paths:
+            yield Static(clean_lines(f" Somebody else wrote or edited {path}:"), markup=False)
+            yield Choice(options, self.wizard.draft.decisions.get(path), name=f"conflict:{path}")
+        for name, text in risks:
+            yield Static(clean_lines(f" Risk {name}: {text}"), classes="warn", markup=False)
+            yield Tick("understood", self.wizard.draft.is_accepted(name), name=f"risk:{name}")
+
+    def on_tick_changed(self, event: Tick.Changed) -> None:
+        """Accept a risk, or no longer."""
+        event.stop()
+        self.wizard.draft.accept((event.tick.name or "").partition(":")[2], event.value)
+        self.wizard.draft_changed()
+
+    def on_choice_changed(self, event: Choice.Changed) -> None:
+        """Decide on a file."""
+        event.stop()
+        path = (event.choice.name or "").partition(":")[2]
+        if event.value is None:
+            self.wizard.draft.decisions.pop(path, None)
+        else:
+            self.wizard.draft.decisions[path] = event.value
+        self.wizard.draft_changed()
+
+    def on_push_pushed(self, event: Push.Pushed) -> None:
+        """Apply or save."""
+        event.stop()
+        if event.push.id == "apply":
+            self.wizard.action_apply()
+        else:
+            self.wizard.action_save()
+
+    def on_rows_marked(self, event: Rows.Marked) -> None:
+        """Show the diff of the marked step beside the plan."""
+        event.stop()
+        self.wizard.renew_side()
+
+    def on_rows_acted(self, event: Rows.Acted) -> None:
+        """Open the marked step."""
+        event.stop()
+        self.wizard.action_diff()
+
+    @property
+    def marked_step(self) -> str:
+        """The name of the marked step."""
+        row = self.query_one("#plan", Rows).row
+        return row.key if row is not None else ""
+
+
+def _summary(steps: tuple[PlannedStep, ...]) -> str:
+    todo = sum(step.mark is StepMark.TODO for step in steps)
+    right = sum(step.mark is StepMark.IN_SYNC for step in steps)
+    stuck = len(steps) - todo - right
+    counts = [f"{todo} to do", f"{right} already right"]
+    if stuck:
+        counts.append(f"{stuck} need{'s' if stuck == 1 else ''} you")
+    return f"{len(steps)} steps: {', '.join(counts)}"
+
+
+def _row(step: PlannedStep) -> Row:
+    mark = MARKS[step.mark]
+    match step.mark:
+        case StepMark.IN_SYNC:
+            text = "already right"
+        case StepMark.TODO:
+            first = step.changes[0].summary
+            more = len(step.changes) - 1
+            text = f"{first}{f' and {more} more' if more else ''}"
+        case _:
+            text = step.problem
+    return Row(step.name, f"[{mark}] {step.name:<10} {text}", _LOOKS.get(mark, ""))
+
+
+def step_lines(step: PlannedStep) -> list[Line]:
+    """Return everything there is to say about one step: problem, changes with their diffs, risks, notes."""
+    lines = [Line(f"[{MARKS[step.mark]}] {step.name}: {step.title}", "strong")]
+    if step.problem:
+        lines.append(Line(f"[!] {step.problem}", "bad"))
+    lines += [Line(f"    {change.summary}") for change in step.changes]
+    lines += [Line(f"    {change.note}", "warn") for change in step.changes if change.note]
+    lines += [Line(f"    risk {name}: {text}", "warn") for name, text in step.risks]
+    lines += [Line(f"    note: {note}", "quiet") for note in step.notes]
+    for change in step.changes:
+        if change.diff:
+            lines += [Line(""), *diff_lines(change.diff)]
+    return lines
