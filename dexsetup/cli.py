@@ -55,6 +55,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="apply this answers file without asking anything; - is standard input",
     )
+    parser.add_argument(
+        "--ask",
+        metavar="SECTION",
+        choices=("node", "peer", "peers", "firewall", "mail", "phone", "user", "review"),
+        help="open the wizard at this section, with the answers file if one is named",
+    )
+    parser.add_argument(
+        "--plain", action="store_true", help="the wizard as numbered lines, for screen readers and dumb terminals"
+    )
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _peers_parser(
         commands.add_parser("peers", help="list, add and remove the nodes that this one calls"),
@@ -70,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("runs", help="what dexsetup did on this machine", parents=[looking])
     facts = commands.add_parser("facts", help="what was found on this machine, as JSON", parents=[looking])
     facts.add_argument("--whole", action="store_true", help="with the names of people")
+    card = commands.add_parser("card", help="what to send to a friend, or what a friend sent", parents=[looking])
+    card.add_argument("link", metavar="LINK", nargs="?", help="a dex: link to read, or - for standard input")
     _answers_parser(commands.add_parser("answers", help="write, check and explain answers files"), looking)
     return parser
 
@@ -142,12 +154,15 @@ def _answers_parser(parser: argparse.ArgumentParser, looking: argparse.ArgumentP
 
 def _guarded(given: argparse.Namespace, words: list[str]) -> ExitCode:
     """Run the command; whatever goes wrong is told here, in one place."""
-    if given.command is None and getattr(given, "answers", None) is None and not sys.stdin.isatty():
+    is_wizard = given.command is None and (given.answers is None or given.ask or given.plain)
+    if is_wizard and not sys.stdin.isatty():
         sys.stderr.write(
             "dexsetup asks nothing without a terminal. Give it the answers:\n"
             "    dexsetup answers new > my.toml\n    dexsetup --answers my.toml\n"
         )
         return ExitCode.USAGE
+    if is_wizard and sys.stdout.isatty() and not getattr(given, "json", False):
+        return _wizard(given)
     from dexsetup.commands.session import Session, open_host
     from dexsetup.errors import DexsetupError
 
@@ -165,6 +180,27 @@ def _guarded(given: argparse.Namespace, words: list[str]) -> ExitCode:
         raise
     except Exception as error:  # noqa: BLE001 - the edge: a fault of ours becomes a report and exit code 1
         return _reported(error, session, words)
+
+
+def _wizard(given: argparse.Namespace) -> ExitCode:
+    """Open the wizard; its own frame tells what goes wrong while it is open."""
+    from dexsetup.errors import DexsetupError
+    from dexsetup.ui.start import open_wizard
+
+    try:
+        return open_wizard(
+            _flags(given),
+            answers=given.answers or "",
+            ask=given.ask or "",
+            is_plain=given.plain,
+            has_mouse=not given.no_mouse,
+        )
+    except DexsetupError as error:
+        sys.stderr.write(f"{error.what}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted. Nothing was changed.\n")
+        return ExitCode.INTERRUPTED
 
 
 def _flags(given: argparse.Namespace) -> Flags:
@@ -194,6 +230,10 @@ def _run(session: Session, given: argparse.Namespace) -> ExitCode:
             return _answers(session, given)
         case "undo":
             return _undo(session, given.run)
+        case "card":
+            from dexsetup.commands.card import card
+
+            return card(session, given.link)
     from dexsetup.commands import look
 
     match given.command:
