@@ -73,11 +73,19 @@ def _can_overlay() -> bool:
     return trial.returncode == 0
 
 
+def _in_plain_chroot() -> bool:
+    """Whether our root directory is no mount point: the kernel then gives us no mount namespace of our own."""
+    table = Path("/proc/self/mountinfo")
+    return table.exists() and all(line.split()[4] != "/" for line in table.read_text().splitlines())
+
+
+_CHROOT_ADVICE = " (in a chroot: mount --bind DIRECTORY DIRECTORY first)" if _in_plain_chroot() else ""
+
 ROOT = Need("root", lambda: os.geteuid() == 0)
 TUN = Need("/dev/net/tun", lambda: Path("/dev/net/tun").exists())
 PRIVATE_NETWORK = Need("network namespaces", lambda: _can_unshare("--net"))
 NAMESPACES = Need(
-    "network, mount and process namespaces",
+    f"network, mount and process namespaces{_CHROOT_ADVICE}",
     lambda: _can_unshare("--net", "--mount", "--pid", "--fork", "--uts", "--ipc"),
 )
-OVERLAY = Need("overlay file systems", lambda: _can_unshare("--mount") and _can_overlay())
+OVERLAY = Need(f"overlay file systems{_CHROOT_ADVICE}", lambda: _can_unshare("--mount") and _can_overlay())
