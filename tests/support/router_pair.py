@@ -157,13 +157,22 @@ class RouterPair:
             command += ["--config", str(config)]
         self.processes[number] = self.places[number].start(*command, log=log)
 
+    def status(self, number: int) -> dict[str, str]:
+        """What the kernel says of a router's process: its rights among other things."""
+        (pid,) = self._children(number)
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+    def _children(self, number: int) -> list[int]:
+        # What was started is nsenter, which forked for the process namespace: the router is its child.
+        pid = self.processes[number].pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def send_signal(self, number: int, name: signal.Signals) -> None:
         """Send a signal to a router of ours."""
         process = self.processes[number]
-        # What was started is nsenter, which forked for the process namespace: the router is its child.
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for child in children:
-            os.kill(int(child), name)
+        for child in self._children(number):
+            os.kill(child, name)
         if name is signal.SIGCONT:
             # nsenter stops itself when its child is stopped.
             process.send_signal(name)

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"cannot read {options.config}: {error.strerror}", BAD_INPUT)
     if options.cleanconf:
         return _cleanconf(data)
-    return _run(data, name=options.config or "standard input", verbose=options.verbose, check=options.check)
+    return _run(data, path=options.config, verbose=options.verbose, check=options.check)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -101,9 +101,10 @@ def _cleanconf(data: bytes) -> int:
     return 0
 
 
-def _run(data: bytes, *, name: str, verbose: int, check: bool) -> int:
+def _run(data: bytes, *, path: str | None, verbose: int, check: bool) -> int:
     from dexrouter.config import ConfigError, load_config
 
+    name = path or "standard input"
     try:
         config = load_config(data)
     except ConfigError as error:
@@ -119,7 +120,9 @@ def _run(data: bytes, *, name: str, verbose: int, check: bool) -> int:
 
     set_up_log({0: logging.INFO, 1: logging.DEBUG}.get(verbose, 1))
     try:
-        with Daemon(config) as daemon:
+        # The path is made absolute: it is read again on SIGHUP.
+        with Daemon(config, path=Path(path).absolute() if path else None) as daemon:
+            daemon.drop_privileges()
             daemon.run()
     except StartError as error:
         return _fail(str(error), 1)

@@ -19,7 +19,7 @@ from dexrouter.crypto.keys import parse_public_key, public_key_text
 from dexrouter.crypto.users import Credentials
 from dexrouter.io.log import event
 
-__all__ = ["ConfiguredPeers", "link_address_of"]
+__all__ = ["ConfiguredPeers", "Entry", "link_address_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +59,10 @@ class ConfiguredPeers:
                 failure = failure or PeeringError(f"connectTo {entry[1].address}: {error}")
         if failure is not None:
             raise failure
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Give those that are called, or waited for."""
+        return tuple(self._called)
 
     def follow(self, now: float) -> None:
         """Call those whose device has come, or come again, since."""

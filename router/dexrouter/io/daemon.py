@@ -14,6 +14,7 @@ import os
 import signal
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -24,12 +25,10 @@ from dexrouter.config import (
     EthInterface,
     RouterConfig,
     TunDevice,
-    TunnelAddress,
     UdpInterface,
-    bytes_of,
 )
 from dexrouter.core.iptunnel import TunnelError
-from dexrouter.core.links import format_link_address
+from dexrouter.core.links import LinkKind, format_link_address
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Assigned, Beacon, PeerChanged, ToTun, Transmit
 from dexrouter.core.peering import BeaconMode, PeeringError, PeerState
@@ -37,11 +36,9 @@ from dexrouter.crypto.keys import (
     PublicKey,
     address_text,
     key_pair_from_private,
-    parse_address,
-    parse_public_key,
     public_key_text,
 )
-from dexrouter.crypto.users import Credentials, DuplicateUserError
+from dexrouter.crypto.users import DuplicateUserError
 from dexrouter.io.admin_socket import AdminSocket, Process
 from dexrouter.io.clock import boot_time
 from dexrouter.io.configured_peers import ConfiguredPeers
@@ -52,7 +49,9 @@ from dexrouter.io.loop import EventLoop
 from dexrouter.io.mesh_device import MeshDevice
 from dexrouter.io.notify import notify
 from dexrouter.io.peer_cache import CachedPeer, PeerCache
-from dexrouter.wire.iptunnel import Block
+from dexrouter.io.privileges import CAP_NET_ADMIN, CAP_NET_RAW, Wanted, drop_privileges, user_for
+from dexrouter.io.reload import ConfigSource, ReloadError, add_users, apply_changes, open_tunnels
+from dexrouter.io.runtime_directory import runtime_directory
 
 __all__ = ["Daemon"]
 
@@ -72,8 +71,10 @@ _QUIET_STATES = frozenset(
 class Daemon:
     """One running router."""
 
-    def __init__(self, config: RouterConfig) -> None:
+    def __init__(self, config: RouterConfig, *, path: Path | None = None) -> None:
+        """`path` is the file the configuration came from; None: standard input."""
         self.config = config
+        self._source = ConfigSource(path, runtime_directory())
         self.node = Node(
             own=key_pair_from_private(config.private_key.reveal()), entropy=os.urandom, now=boot_time()
         )
@@ -109,12 +110,23 @@ class Daemon:
         """Serve until SIGTERM or SIGINT."""
         self._loop.on_signal(signal.SIGTERM, self._loop.stop)
         self._loop.on_signal(signal.SIGINT, self._loop.stop)
+        self._loop.on_signal(signal.SIGHUP, self._reload)
         notify("READY=1")
         try:
             self._loop.run(self._next_deadline, self._due, self._slept)
         finally:
             notify("STOPPING=1")
         _log.info(event("stopped"))
+
+    def drop_privileges(self) -> None:
+        """Become the user that the configuration asks for: ports are bound and devices made."""
+        security = self.config.security
+        capabilities = {CAP_NET_ADMIN} if security.keep_net_admin else set()
+        if self.config.eth_interfaces:
+            capabilities.add(CAP_NET_RAW)
+        wanted = Wanted(user_for(security.user), frozenset(capabilities), no_children=security.no_forks)
+        directory = self._source.runtime_directory
+        drop_privileges(wanted, owned=() if directory is None else (directory,))
 
     def close(self) -> None:
         """Release ports and device."""
@@ -130,7 +142,11 @@ class Daemon:
     def _start(self) -> None:
         for warning in self.config.warnings:
             _log.warning(event("config", warning=warning))
-        self._add_users()
+        try:
+            add_users(self.node.users, self.config.authorized_passwords)
+        except DuplicateUserError as error:
+            advice = "Remove one of the two entries."
+            raise StartError(f"authorizedPasswords: {error}", advice=advice) from error
         self._open_admin()
         if isinstance(self.config.tunnel, TunDevice):
             self._device.start(self.config.tunnel.name)
@@ -141,7 +157,11 @@ class Daemon:
             self._peers.set(wanted, boot_time())
         except PeeringError as error:
             raise StartError(str(error)) from error
-        self._tunnels()
+        tunnel = self.config.ip_tunnel
+        try:
+            open_tunnels(self.node, tunnel.allowed, tunnel.outgoing, boot_time())
+        except TunnelError as error:
+            raise StartError(f"router.ipTunnel: {error}") from error
         self._links.call_from_new_addresses(boot_time())
         self._greet_cached()
         _log.info(
@@ -154,17 +174,6 @@ class Daemon:
             )
         )
         self._flush()
-
-    def _add_users(self) -> None:
-        for entry in self.config.authorized_passwords:
-            credentials = Credentials(bytes_of(entry.password), bytes_of(entry.user) if entry.user else None)
-            address = parse_address(entry.ipv6) if entry.ipv6 else None
-            try:
-                self.node.users.add(credentials, address)
-            except DuplicateUserError as error:
-                raise StartError(
-                    f"authorizedPasswords: {error}", advice="Remove one of the two entries."
-                ) from error
 
     def _open_admin(self) -> None:
         admin = self.config.admin
@@ -200,17 +209,6 @@ class Daemon:
         number = self._links.open_ethernet(interface.bind, BeaconMode(interface.beacon))
         return ((number, peer) for peer in interface.connect_to)
 
-    def _tunnels(self) -> None:
-        tunnel = self.config.ip_tunnel
-        try:
-            for client in tunnel.allowed:
-                key = parse_public_key(client.public_key)
-                self.node.tunnel.allow(key, _block(client.ip4), _block(client.ip6))
-            for gateway in tunnel.outgoing:
-                self.node.tunnel.connect(parse_public_key(gateway), boot_time())
-        except TunnelError as error:
-            raise StartError(f"router.ipTunnel: {error}") from error
-
     def _greet_cached(self) -> None:
         numbers = self._links.names()
         users = {user.login.decode(errors="surrogateescape") for user in self.node.users.users()}
@@ -236,6 +234,33 @@ class Daemon:
                 if peer.is_incoming and peer.state is PeerState.ESTABLISHED
             ]
         )
+
+    def _reload(self) -> None:
+        now = boot_time()
+        notify("RELOADING=1")
+        try:
+            new = self._source.read()
+            apply_changes(
+                self.config, new, node=self.node, peers=self._peers, wanted=self._called_by(new), now=now
+            )
+        except ReloadError as error:
+            _log.error(event("reload", refused=error, effect="nothing has changed"))
+        else:
+            self.config = new
+            self._flush()
+        notify("READY=1")
+
+    def _called_by(self, config: RouterConfig) -> list[tuple[int, ConnectTo]]:
+        """Give whom a configuration calls, through the interfaces that there are."""
+        names = self._links.names()
+        found: list[tuple[int, ConnectTo]] = []
+        for udp in config.udp_interfaces:
+            number = self._links.number_of_udp(udp.bind.host, udp.bind.port)
+            found += [(number, peer) for peer in udp.connect_to] if number is not None else []
+        for device in config.eth_interfaces:
+            number = names.get(f"{LinkKind.ETHERNET}/{device.bind}")
+            found += [(number, peer) for peer in device.connect_to] if number is not None else []
+        return found
 
     # -- run
 
@@ -304,12 +329,6 @@ class Daemon:
             if not isinstance(peer.link_address, bytes)
             and (not peer.is_incoming or peer.state is PeerState.ESTABLISHED)
         )
-
-
-def _block(given: TunnelAddress | None) -> Block | None:
-    if given is None:
-        return None
-    return Block(ip_address(given.address).packed, given.prefix, given.alloc)
 
 
 def _log_peer(change: PeerChanged) -> None:

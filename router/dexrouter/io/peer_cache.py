@@ -20,6 +20,7 @@ from typing import Final
 
 from dexrouter.core.links import LinkAddress
 from dexrouter.io.log import event
+from dexrouter.io.runtime_directory import runtime_directory
 
 __all__ = ["CachedPeer", "PeerCache"]
 
@@ -60,11 +61,9 @@ class PeerCache:
 
     @classmethod
     def in_runtime_directory(cls, public_key: str) -> PeerCache:
-        """Use the runtime directory that systemd gives, or that of a root process; one file for each key."""
-        directory = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
-        if not directory and os.geteuid() == 0:
-            directory = "/run/dexrouter"
-        return cls(Path(directory) / f"peers-{public_key[:16]}.json" if directory else None)
+        """Use the runtime directory; one file for each key."""
+        directory = runtime_directory()
+        return cls(None if directory is None else directory / f"peers-{public_key[:16]}.json")
 
     def load(self) -> list[CachedPeer]:
         """Read what the last process left; a file that makes no sense is as good as none."""
