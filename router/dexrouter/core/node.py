@@ -159,8 +159,8 @@ class Node:
 
     def drain(self) -> list[Output]:
         """Take everything that must be done now, in order."""
-        outputs = self.peering.outputs
-        self.peering.outputs = []
+        outputs = self.peering.outputs[:]
+        self.peering.outputs.clear()
         return outputs
 
     def flush(self, now: float) -> None:
@@ -302,7 +302,8 @@ class Node:
                 self._send_ping(peer.label, PingPurpose.LIVENESS, now, timeout=PING_TIMEOUT)
         if self.peering.routable_changes:
             busy = True
-            changes, self.peering.routable_changes = self.peering.routable_changes, []
+            changes = self.peering.routable_changes[:]
+            self.peering.routable_changes.clear()
             for peer, is_routable in changes:
                 self._routable_changed(peer, is_routable, now)
         if self.control.events:

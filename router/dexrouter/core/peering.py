@@ -19,8 +19,7 @@ Rules:
 * A datagram that is not authentic changes nothing and is never answered. A hello can be a replay: a stranger
   is sent no more bytes than came from it until its handshake is finished, and an established session is
   replaced only by one that is proven fresh (core/renewal.py).
-* Bounds: 256 peers (the switch), of them at most 32 strangers that have not finished their handshake, 4 with
-  the same key; the oldest of these gives way.
+* Bounds are those of core/peer_table.py.
 
 Where this differs from the C router, for the better and invisible to it: hellos are repeated faster at first,
 and a session in which nothing is answered any more is begun anew by the side that called after 4 s, not after
@@ -35,7 +34,7 @@ from typing import Final
 
 from dexrouter import PROTOCOL_VERSION
 from dexrouter.core.links import LinkAddress, LinkKind
-from dexrouter.core.outputs import Beacon, Output, PeerChanged, Transmit
+from dexrouter.core.outputs import Beacon, Transmit
 from dexrouter.core.peer import (
     LAZY_AFTER,
     OLDEST_COMPATIBLE_VERSION,
@@ -44,8 +43,9 @@ from dexrouter.core.peer import (
     Peer,
     PeerState,
 )
+from dexrouter.core.peer_table import PeeringError, PeerTable
 from dexrouter.core.renewal import is_hello, take_hello
-from dexrouter.core.switch import Switch, SwitchFullError
+from dexrouter.core.switch import Switch
 from dexrouter.crypto.cryptoauth import CryptoError, Session, peek_handshake_key
 from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import KeyPair, PublicKey, is_node_key
@@ -74,12 +74,6 @@ BEACON_INTERVAL: Final = 32.768
 UNFINISHED_FORGET_AFTER: Final = 15.0
 """A stranger's handshake that leads nowhere is forgotten after this (the C router: 262 s)."""
 
-MAX_UNFINISHED: Final = 32
-"""Strangers whose handshake is not finished; the oldest gives way to the next."""
-
-MAX_UNFINISHED_EACH: Final = 4
-"""Of them with the same key: a recorded hello can come from any number of addresses."""
-
 SUCCESSOR_AFTER: Final = 10.0
 """Silence after which another node that authenticates may take over the link address of an incoming peer."""
 
@@ -104,10 +98,6 @@ _SLOW_PING: Final = 8
 """An unresponsive peer is pinged at every eighth tick."""
 
 
-class PeeringError(ValueError):
-    """A peer that cannot be added; the text says why."""
-
-
 Received = tuple[Peer, bytes]
 """A frame for the switch, and the peer it came from."""
 
@@ -120,17 +110,18 @@ class Peering:
     ) -> None:
         self._own = own
         self._users = users
-        self._switch = switch
         self._entropy = entropy
         self._deadline = now
         self.beacon_password = entropy(20)
         """Valid while this process runs; whoever hears our beacon may connect with it (spec 02 §4.1)."""
         users.add(Credentials(self.beacon_password, LOCAL_PEERS))
         self.interfaces: list[Interface] = []
-        self.by_slot: dict[int, Peer] = {}
-        self._by_link: dict[tuple[int, LinkAddress], Peer] = {}
-        self.outputs: list[Output] = []
-        self.routable_changes: list[tuple[Peer, bool]] = []
+        self._table = PeerTable(switch)
+        self.by_slot = self._table.by_slot
+        self._by_link = self._table.by_link
+        self.outputs = self._table.outputs
+        """What the edge must do, in order. Whoever takes it empties the list."""
+        self.routable_changes = self._table.routable_changes
         """Peers that the pathfinder may use from now on (True) or no longer (False), in order."""
         self.pings_due: list[Peer] = []
         """Peers that a liveness ping should be sent to now; the node sends it through the switch."""
@@ -172,7 +163,7 @@ class Peering:
         if old is not None:
             self.forget(old, "replaced by a configured connection")
         session = self._new_session(key, now, require_auth=False, credentials=credentials)
-        peer = self._add(
+        peer = self._table.add(
             self.interfaces[interface],
             link_address,
             key,
@@ -197,7 +188,7 @@ class Peering:
         session = self._new_session(key, now, require_auth=False, credentials=None)
         here = self.interfaces[interface]
         try:
-            peer = self._add(
+            peer = self._table.add(
                 here, link_address, key, session, PeerState.INIT, now, is_incoming=True, is_called=True
             )
         except PeeringError:
@@ -207,13 +198,7 @@ class Peering:
 
     def forget(self, peer: Peer, why: str) -> None:
         """Remove a peer: its session, its switch interface and its label are free again."""
-        if self.by_slot.pop(peer.slot, None) is None:
-            return
-        del self._by_link[peer.interface.number, peer.link_address]
-        if peer.is_routable:
-            self.routable_changes.append((peer, False))
-        self._switch.unplug(peer.slot)
-        self._report(peer, peer.state.name, "FORGOTTEN", why)
+        self._table.forget(peer, why)
 
     def reset(self, peer: Peer) -> None:
         """Begin a new session with the peer."""
@@ -224,7 +209,7 @@ class Peering:
 
     def peers(self) -> Iterator[Peer]:
         """All peers, in order of creation."""
-        return iter(tuple(self._by_link.values()))
+        return iter(self._table)
 
     # -- packets
 
@@ -302,10 +287,10 @@ class Peering:
         if peer is not None:
             self._heard_again(peer, credentials)
             return
-        self._make_room_for_stranger(key)
+        self._make_room_for(key)
         session = self._new_session(key, now, require_auth=False, credentials=credentials)
         try:
-            peer = self._add(
+            peer = self._table.add(
                 here, source, key, session, PeerState.INIT, now, is_incoming=True, is_called=True
             )
         except PeeringError:
@@ -322,7 +307,7 @@ class Peering:
         peer.unanswered_pings = 0
         peer.ping_count = 0
         if not peer.is_compatible:
-            self._set_state(peer, PeerState.INCOMPATIBLE, f"protocol version {version}")
+            self._table.set_state(peer, PeerState.INCOMPATIBLE, f"protocol version {version}")
         elif peer.is_routable and not was_routable:
             self.routable_changes.append((peer, True))
 
@@ -408,9 +393,9 @@ class Peering:
             return
         silent = now - peer.last_message
         if silent > UNRESPONSIVE_AFTER and peer.state is not PeerState.UNRESPONSIVE:
-            self._set_state(peer, PeerState.UNRESPONSIVE, f"silent for {silent:.0f} s")
+            self._table.set_state(peer, PeerState.UNRESPONSIVE, f"silent for {silent:.0f} s")
         elif silent > SILENT_AFTER and peer.unanswered_pings >= SILENT_PINGS and peer.is_routable:
-            self._set_silent(peer, silent=True)
+            self._table.set_silent(peer, silent=True)
         lazy_at = peer.last_message + LAZY_AFTER
         if peer.version and now < lazy_at:
             peer.next_ping = lazy_at
@@ -430,7 +415,7 @@ class Peering:
         if not peer.is_incoming and now - peer.last_pong > FORGET_AFTER:
             peer.version = 0
             self.reset(peer)
-            self._set_state(peer, PeerState.INIT, "asked for its version again")
+            self._table.set_state(peer, PeerState.INIT, "asked for its version again")
             self._ping(peer, now)
 
     def _ping(self, peer: Peer, now: float) -> None:
@@ -475,7 +460,7 @@ class Peering:
         peer.renewal = None
         if peer.is_routable:
             self.routable_changes += [(peer, False), (peer, True)]
-        self._report(peer, peer.state.name, peer.state.name, "new session")
+        self._table.report(peer, peer.state.name, peer.state.name, "new session")
 
     def _receive_from_successor(self, old: Peer, packet: bytes, now: float) -> Received | None:
         """Take the hello of another node at the address of one that has been silent for a while.
@@ -506,11 +491,11 @@ class Peering:
             return None
         if replaces is not None:
             self.forget(replaces, "another node has its link address now")
-        self._make_room_for_stranger(key)
+        self._make_room_for(key)
         here = self.interfaces[interface]
         state = PeerState.UNAUTHENTICATED
         try:
-            peer = self._add(here, source, key, session, state, now, is_incoming=True, is_called=False)
+            peer = self._table.add(here, source, key, session, state, now, is_incoming=True, is_called=False)
         except PeeringError:
             self.drops["link.full"] += 1
             return None
@@ -526,13 +511,13 @@ class Peering:
         if peer.session.is_established:
             peer.last_message = now
             if peer.is_silent:
-                self._set_silent(peer, silent=False)
+                self._table.set_silent(peer, silent=False)
             if peer.state is not PeerState.ESTABLISHED:
                 self._established(peer, now)
             return peer, frame
         if int(peer.state) != int(peer.session.state):
             is_new = peer.state is PeerState.ESTABLISHED
-            self._set_state(peer, PeerState(peer.session.state), "new session" if is_new else "")
+            self._table.set_state(peer, PeerState(peer.session.state), "new session" if is_new else "")
             if peer.state is PeerState.RECEIVED_KEY or peer.is_called:
                 # The next packet of the handshake is ours, and it needs something to carry.
                 peer.ping_count = 0
@@ -549,43 +534,18 @@ class Peering:
     def _established(self, peer: Peer, now: float) -> None:
         peer.was_established = True
         peer.allowance = None
-        self._set_state(peer, PeerState.ESTABLISHED, (peer.session.user or b"").decode(errors="replace"))
+        self._table.set_state(
+            peer, PeerState.ESTABLISHED, (peer.session.user or b"").decode(errors="replace")
+        )
         if peer.version:
             peer.next_ping = now + LAZY_AFTER
         else:
             self._ping(peer, now)
         peer.ping_count = 0
 
-    def _set_silent(self, peer: Peer, *, silent: bool) -> None:
-        was_routable = peer.is_routable
-        peer.is_silent = silent
-        self._switch.set_up(peer.slot, up=not silent)
-        if peer.is_routable != was_routable:
-            self.routable_changes.append((peer, peer.is_routable))
-
-    def _set_state(self, peer: Peer, state: PeerState, detail: str) -> None:
-        before, was_routable = peer.state, peer.is_routable
-        peer.state = state
-        if peer.is_routable != was_routable:
-            self.routable_changes.append((peer, peer.is_routable))
-        if state in (PeerState.ESTABLISHED, PeerState.UNRESPONSIVE):
-            self._switch.set_up(peer.slot, state is PeerState.ESTABLISHED)
-        self._report(peer, before.name, state.name, detail)
-
-    def _report(self, peer: Peer, before: str, state: str, detail: str) -> None:
-        self.outputs.append(
-            PeerChanged(peer.interface.number, peer.link_address, peer.key, peer.name, before, state, detail)
-        )
-
-    def _make_room_for_stranger(self, key: PublicKey) -> None:
-        strangers = [peer for peer in self._by_link.values() if peer.is_incoming and not peer.was_established]
-        same = [peer for peer in strangers if peer.key == key]
-        if len(same) >= MAX_UNFINISHED_EACH:
-            strangers = same
-        elif len(strangers) < MAX_UNFINISHED:
-            return
-        self.drops["link.stranger_evicted"] += 1
-        self.forget(strangers[0], "too many unfinished handshakes")
+    def _make_room_for(self, key: PublicKey) -> None:
+        if self._table.make_room_for_stranger(key):
+            self.drops["link.stranger_evicted"] += 1
 
     def _new_session(
         self, key: PublicKey, now: float, *, require_auth: bool, credentials: Credentials | None
@@ -599,37 +559,3 @@ class Peering:
             entropy=self._entropy,
             now=now,
         )
-
-    def _add(
-        self,
-        interface: Interface,
-        link_address: LinkAddress,
-        key: PublicKey,
-        session: Session,
-        state: PeerState,
-        now: float,
-        *,
-        is_incoming: bool,
-        is_called: bool,
-        name: str = "outer",
-    ) -> Peer:
-        try:
-            slot = self._switch.plug()
-        except SwitchFullError as error:
-            raise PeeringError(str(error)) from error
-        peer = Peer(
-            interface=interface,
-            link_address=link_address,
-            key=key,
-            session=session,
-            slot=slot,
-            is_incoming=is_incoming,
-            is_called=is_called,
-            name=name,
-            state=state,
-            now=now,
-        )
-        self.by_slot[slot] = peer
-        self._by_link[interface.number, link_address] = peer
-        self._report(peer, "NEW", state.name, "")
-        return peer

@@ -12,7 +12,7 @@ Rules:
 * A hello from a stranger makes a session only if it decrypts, and replaces an established one only when it is
   proven fresh (core/renewal.py). Nothing in a handshake packet is for the host.
 * Bounds: 4,096 sessions; those without user traffic give way first, of them those that never finished their
-  handshake, the oldest of all first. Packets held for 64 addresses, 4 packets each, 10 s.
+  handshake, the oldest of all first. Packets held: core/held.py.
 * A path over which nothing comes back is put in doubt after 1.5 s and left as soon as another one answers.
   When none answers, the session itself begins anew: the other node may have restarted.
 
@@ -25,6 +25,7 @@ from collections import Counter
 from struct import Struct
 from typing import Final
 
+from dexrouter.core.held import HeldPackets
 from dexrouter.core.metric import SM_INCOMING, SM_SEND
 from dexrouter.core.renewal import is_hello, take_hello
 from dexrouter.core.session import (
@@ -57,9 +58,6 @@ __all__ = [
 ]
 
 MAX_SESSIONS: Final = 4096
-MAX_HELD_ADDRESSES: Final = 64
-MAX_HELD_EACH: Final = 4
-HOLD_FOR: Final = 10.0
 IDLE_AFTER: Final = 120.0
 """Seconds without a validated path: the session ends. Without user traffic: it is no longer kept up."""
 SEARCH_AGAIN_AFTER: Final = 30.0
@@ -106,7 +104,6 @@ class Sessions:
         self._next_handle = 4 + int.from_bytes(entropy(4), "big") % _FIRST_HANDLES
         self.by_address: dict[Address, Session] = {}
         self.by_handle: dict[int, Session] = {}
-        self._held: dict[Address, list[tuple[float, int, bytes]]] = {}
         self._next_tick = now
         self._errors_left = _ERRORS_PER_SECOND
         self._errors_until = now
@@ -114,6 +111,7 @@ class Sessions:
         self.frames: list[bytes] = []
         """Frames for the switch that became possible: held packets whose session is ready."""
         self.drops: Counter[str] = Counter()
+        self._held = HeldPackets(self.drops)
 
     # -- in
 
@@ -242,18 +240,18 @@ class Sessions:
         """Send user data: the frame, or None if it is held (or dropped) until a path and keys are there."""
         session = self.by_address.get(address)
         if session is None:
-            self._hold(address, content_type, content, now)
+            self._held.hold(address, content_type, content, now)
             self.events.append(SearchWanted(address))
             return None
         session.last_used = now
         path = session.paths.best
         if path is None:
-            self._hold(address, content_type, content, now)
+            self._held.hold(address, content_type, content, now)
             self._search(session, now)
             return None
         session.crypto.reset_if_timeout(now)
         if not session.can_carry_user_data:
-            self._hold(address, content_type, content, now)
+            self._held.hold(address, content_type, content, now)
             self._set_up(session, path.label, now)
             return None
         return self._frame(session, path.label, content_type, content, now)
@@ -381,10 +379,7 @@ class Sessions:
         if now < self._next_tick:
             return
         self._next_tick = now + TICK
-        for address, packets in tuple(self._held.items()):
-            if now - packets[-1][0] > HOLD_FOR:
-                self.drops["session.held_too_long"] += len(packets)
-                del self._held[address]
+        self._held.expire(now)
         for session in tuple(self.by_address.values()):
             self._look_after(session, now)
 
@@ -436,19 +431,6 @@ class Sessions:
             session.last_setup = now
             self.events.append(Probe(session, path))
 
-    def _hold(self, address: Address, content_type: int, content: bytes, now: float) -> None:
-        packets = self._held.get(address)
-        if packets is None:
-            if len(self._held) >= MAX_HELD_ADDRESSES:
-                self.drops["session.hold_full"] += 1
-                return
-            self._held[address] = [(now, content_type, content)]
-            return
-        if len(packets) >= MAX_HELD_EACH:
-            packets.pop(0)
-            self.drops["session.held_replaced"] += 1
-        packets.append((now, content_type, content))
-
     def _release(self, session: Session, now: float) -> None:
         path = session.paths.best
         if path is None:
@@ -458,7 +440,7 @@ class Sessions:
         if not session.can_carry_user_data:
             self._set_up(session, path.label, now)
             return
-        for _, content_type, content in self._held.pop(session.address):
+        for content_type, content in self._held.take(session.address):
             self.frames.append(self._frame(session, path.label, content_type, content, now))
 
     def _make(self, key: PublicKey, now: float) -> Session:

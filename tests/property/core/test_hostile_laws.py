@@ -171,7 +171,7 @@ def tables(node: Node) -> int:
     counters = node.pathfinder.counters()
     return (
         len(node.peering.by_slot)
-        + len(node.peering._by_link)
+        + len(list(node.peering.peers()))
         + len(node.sessions.by_address)
         + len(node.sessions.by_handle)
         + len(node.sessions._held)

@@ -1,0 +1,59 @@
+"""Packets of the host that wait for a path or for keys (spec 04 §7).
+
+Bounds: 64 addresses, 4 packets each (the oldest gives way), 10 s. A packet for a 65th address is dropped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from dexrouter.crypto.keys import Address
+
+__all__ = ["HeldPackets"]
+
+MAX_HELD_ADDRESSES: Final = 64
+MAX_HELD_EACH: Final = 4
+HOLD_FOR: Final = 10.0
+"""Seconds after the last packet for an address."""
+
+
+class HeldPackets:
+    """Packets by destination: content type and content."""
+
+    __slots__ = ("_drops", "_packets")
+
+    def __init__(self, drops: Counter[str]) -> None:
+        self._packets: dict[Address, list[tuple[float, int, bytes]]] = {}
+        self._drops = drops
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    def __contains__(self, address: Address) -> bool:
+        return address in self._packets
+
+    def hold(self, address: Address, content_type: int, content: bytes, now: float) -> None:
+        """Keep a packet."""
+        packets = self._packets.get(address)
+        if packets is None:
+            if len(self._packets) >= MAX_HELD_ADDRESSES:
+                self._drops["session.hold_full"] += 1
+                return
+            self._packets[address] = [(now, content_type, content)]
+            return
+        if len(packets) >= MAX_HELD_EACH:
+            packets.pop(0)
+            self._drops["session.held_replaced"] += 1
+        packets.append((now, content_type, content))
+
+    def take(self, address: Address) -> list[tuple[int, bytes]]:
+        """Give the packets for an address, oldest first, and forget them."""
+        return [(content_type, content) for _, content_type, content in self._packets.pop(address, ())]
+
+    def expire(self, now: float) -> None:
+        """Drop what has waited too long."""
+        for address, packets in tuple(self._packets.items()):
+            if now - packets[-1][0] > HOLD_FOR:
+                self._drops["session.held_too_long"] += len(packets)
+                del self._packets[address]
