@@ -171,7 +171,7 @@ def test_status_and_facts_of_an_image(tmp_path: Path) -> None:
 
 
 def test_a_fault_of_ours_leaves_a_report(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An unforeseen exception is exit 1, with a report that only its owner can read."""
     from dexsetup import cli  # noqa: PLC0415 - patched here
@@ -180,10 +180,11 @@ def test_a_fault_of_ours_leaves_a_report(
         raise RuntimeError("password = hunter22")
 
     monkeypatch.setattr(cli, "_run", broken)
+    monkeypatch.setattr("dexsetup.commands.crash.REPORTS", str(tmp_path))
     assert cli.main(["status"]) == 1
     said = capsys.readouterr().err
     assert "hunter22" not in said
     place = Path(said.split("is in ")[1].split(". What")[0])
     assert place.stat().st_mode & 0o777 == 0o600
     assert "hunter22" not in place.read_text()
-    place.unlink()
+    assert place.parent == tmp_path

@@ -30,8 +30,9 @@ PRIVATE = "c0ffee" * 10 + "abcd"
 KEY = "lhj54c2xnczfurpw42d0h1bvc4qquclb4dw72q50tc83ucmm9zt0.k"
 
 
-def test_no_sink_holds_the_canary(tmp_path: Path) -> None:
+def test_no_sink_holds_the_canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Console, JSON lines, log, journal, state, plan, report: a password and a key appear in none of them."""
+    monkeypatch.setattr("dexsetup.commands.crash.REPORTS", str(tmp_path))
     host = FakeHost({"/run/secrets/peer": CANARY.encode(), "/etc/systemd/system/r.service": b"[Service]\n"})
     text = f'schema = 1\n[[peer]]\npublic_key = "{KEY}"\npassword = "file:/run/secrets/peer"\n'
     answers = parse_answers(text, "my.toml").answers
@@ -76,7 +77,6 @@ def test_no_sink_holds_the_canary(tmp_path: Path) -> None:
             if path.startswith("/var/lib/dexsetup/") and "before-" not in path and node.kind is FileKind.FILE
         },
     }
-    report.unlink()
     assert {"/var/lib/dexsetup/runs/20261122T140211Z-3f/log", "stdout"} <= set(sinks)
     for name, said in sinks.items():
         for form in (CANARY, json.dumps(CANARY)[1:-1], "tweety", PRIVATE):
