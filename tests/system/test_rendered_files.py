@@ -58,8 +58,8 @@ def test_smtpd_accepts_its_configuration(relay: str, tmp_path: Path) -> None:
 @pytest.fixture
 def unit_root(tmp_path: Path) -> Path:
     """Return a root with our units, their programs, and a mail server's unit of the distribution's kind."""
-    for name in ("dexrouter", "dexctl"):
-        file = tmp_path / "opt/dexsetup/bin" / name
+    for name in ("opt/dexsetup/bin/dexrouter", "opt/dexsetup/bin/dexctl", "usr/bin/install", "usr/bin/kill"):
+        file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("#!/bin/sh\n")
         file.chmod(0o755)

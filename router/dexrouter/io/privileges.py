@@ -10,6 +10,7 @@ too many rights is better than none.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -85,8 +86,9 @@ def drop_privileges(wanted: Wanted, *, owned: tuple[Path, ...] = ()) -> None:
     except OSError as error:
         _log.warning(event("privileges", error=error.strerror, effect="new privileges are not ruled out"))
     if wanted.no_children and os.geteuid() != 0:
-        # Root is not bound by this limit.
-        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+        # Root is not bound by this limit. A sandbox may forbid to set limits, and has its own then.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
 def _become(account: pwd.struct_passwd, capabilities: frozenset[int], owned: tuple[Path, ...]) -> None:
