@@ -74,7 +74,7 @@ def _can_overlay() -> bool:
 
 
 def _in_plain_chroot() -> bool:
-    """Whether our root directory is no mount point: the kernel then gives us no mount namespace of our own."""
+    """Whether our root directory is no mount point: the kernel then refuses a mount namespace."""
     table = Path("/proc/self/mountinfo")
     return table.exists() and all(line.split()[4] != "/" for line in table.read_text().splitlines())
 
