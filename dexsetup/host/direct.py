@@ -30,10 +30,13 @@ from dexsetup.host.commands import run_command
 from dexsetup.host.files import PosixFiles
 from dexsetup.host.rooted import ImageServices
 from dexsetup.host.unitfile import UNIT_DIRECTORIES, UnitFile
+from dexsetup.plan.places import PROGRAMS
 
 __all__ = ["Direct", "specification", "split_command"]
 
 _STATES = Path("/run/dexsetup")
+_SUPERVISORS = (Path(PROGRAMS, "lib/dexsetup/host/supervise.py"), Path(supervise.__file__))
+"""The installed copy first: what runs on as root is nothing that a user can write."""
 _LOGS = Path("/var/log/dexsetup")
 _POLL = 0.1
 _NAMES_MAX = 8
@@ -137,9 +140,9 @@ class Direct(ImageServices):
         path = _STATES / f"{unit.name}.spec"
         path.write_text(json.dumps(spec))
         _state_path(unit.name).unlink(missing_ok=True)
-        program = str(Path(supervise.__file__))
+        program = next(path for path in _SUPERVISORS if path.is_file())
         subprocess.Popen(  # noqa: S603 - our own program, by its path
-            [sys.executable, "-IS", program, str(path)],
+            [sys.executable, "-IS", str(program), str(path)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -142,11 +142,12 @@ class Console:
         counts = [f"{todo} to do", f"{right} already right", *([f"{stuck} in need of you"] if stuck else [])]
         self._tell(f"{len(event.steps)} steps: {', '.join(counts)}")
         for step in event.steps:
-            self._step(step)
+            self._step(step, with_notes=bool(todo) or self._shows_diffs)
         if self._shows_diffs:
             self._diffs(event.steps)
 
-    def _step(self, step: PlannedStep) -> None:
+    def _step(self, step: PlannedStep, *, with_notes: bool) -> None:
+        """Tell one step. Its notes are for whoever reads the plan before it is applied, once."""
         summary = "already right" if step.mark is StepMark.IN_SYNC else step.title
         self._tell(f" {_MARKS[step.mark]} {step.name:<{_NAME_WIDTH}} {summary}")
         indent = " " * (_NAME_WIDTH + 6)
@@ -159,7 +160,7 @@ class Console:
                 self._tell(_wrapped(change.note, f"{indent}  "))
         for name, text in step.risks:
             self._tell(_wrapped(f"risk {name}: {text}", indent))
-        if step.mark is not StepMark.IN_SYNC or self._shows_diffs:
+        if step.mark is not StepMark.IN_SYNC or with_notes:
             for note in step.notes:
                 self._tell(_wrapped(f"note: {note}", indent))
 

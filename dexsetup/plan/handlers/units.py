@@ -98,7 +98,8 @@ class UnitHandler:
         state = services.state(name)
         if not state.exists:
             return Undone()
-        if state.active and not before["active"]:
+        if services.is_live and not before["active"]:
+            # Also one that is not active: it may be about to be started again (Restart=always).
             services.stop(name)
         if state.enabled != before["enabled"]:
             (services.enable if before["enabled"] else services.disable)(name)
