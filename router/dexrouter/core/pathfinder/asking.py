@@ -44,9 +44,11 @@ class Asker:
         self._config = config
         self._avoided: dict[int, float] = {}
 
-    def peers(self, target: Target, now: float, *, tries: int = 0, page: int = 0) -> bool:
+    def peers(
+        self, target: Target, now: float, *, tries: int = 0, page: int = 0, search: Address | None = None
+    ) -> bool:
         """Ask a node for its peers, from label `page` on. Tells whether the query was sent."""
-        return self._send(target, Purpose.PEERS, page.to_bytes(8), now, tries=tries, page=page)
+        return self._send(target, Purpose.PEERS, page.to_bytes(8), now, tries=tries, page=page, search=search)
 
     def check(self, target: Target, now: float, *, tries: int = 0) -> bool:
         """Ask a node whether it is there."""

@@ -28,6 +28,7 @@ from dexrouter.core.pathfinder.graph import FAR_COST_PER_BIT, Link, LinkGraph, N
 from dexrouter.core.pathfinder.keyspace import bucket, flip_bit, position_of
 from dexrouter.core.pathfinder.queries import Query, Target
 from dexrouter.core.pathfinder.routes import straighten
+from dexrouter.core.pathfinder.rumours import Rumours
 from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import PublicKey, address_of, is_mesh_address
 from dexrouter.wire.dht import NodeEntry
@@ -87,6 +88,7 @@ class Crawl:
         self,
         graph: LinkGraph,
         capacity: Capacity,
+        rumours: Rumours,
         asker: Asker,
         config: PathfinderConfig,
         entropy: Entropy,
@@ -94,6 +96,7 @@ class Crawl:
     ) -> None:
         self._graph = graph
         self._capacity = capacity
+        self._rumours = rumours
         self._asker = asker
         self._config = config
         self._entropy = entropy
@@ -245,7 +248,7 @@ class Crawl:
             self._asker.peers(node_target(oldest, oldest.best.path), now, page=oldest.page)
 
     def _oldest(self, *, near: bool) -> Node | None:
-        """Find the node heard of least recently: among direct peers and half-read lists of peers, if `near`."""
+        """Find the node heard of least recently; if `near`, among peers and half-read lists of peers."""
         oldest, oldest_time = None, _NEVER
         for node in self._graph.nodes.values():
             if node.best and (time := max(node.heard, node.asked)) < oldest_time:
@@ -284,6 +287,7 @@ class Crawl:
             self._graph.remove_link(link)
         known = self._graph.nodes.get(target.address)
         if known is None:
+            self._rumours.heard(target)
             if self._is_worth_it(target) or (query.page and label == query.page):
                 self._want_quietly(target, Priority.UNKNOWN, now)
         elif node and (route := _route_around(self._graph, node, known)):

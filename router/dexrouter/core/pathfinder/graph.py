@@ -30,7 +30,7 @@ from dexrouter.wire.encoding_scheme import (
     EncodingScheme,
     extend_route,
 )
-from dexrouter.wire.labels import INVALID_LABEL, MAX_PATH_BITS, SELF_LABEL, label_bits, routes_through
+from dexrouter.wire.labels import INVALID_LABEL, SELF_LABEL, label_bits, routes_through
 
 __all__ = [
     "FAR_COST_PER_BIT",
@@ -241,9 +241,6 @@ class LinkGraph:
             return link
         link = parent.links[label] = Link(parent, child, label, inverse_form, now, is_far=False)
         self._enter(link)
-        for far in [far for far in child.parents if far.is_far]:
-            if far.bits >= self._path_bits(parent) + link.bits:
-                self.remove_link(far)
         return link
 
     def add_far(self, child: Node, path: int, inverse_form: int, now: float) -> Link:
@@ -345,11 +342,6 @@ class LinkGraph:
         if path == INVALID_LABEL:
             return None
         return Route(path, way.cost + link.cost, way.first_hop, link)
-
-    def _path_bits(self, node: Node) -> int:
-        if node is self.root:
-            return 0
-        return label_bits(node.best.path) if node.best else MAX_PATH_BITS
 
 
 FAR_LINKS: Final = 2

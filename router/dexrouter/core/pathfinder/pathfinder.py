@@ -9,7 +9,8 @@ Pure: time and entropy are arguments, what follows is in `drain()`. The parts, e
 | answers.py | what we say to others |
 | queries.py, asking.py | what we ask: one query per node and purpose, time-outs, refused paths |
 | peers.py, crawl.py | whom we ask: peers, unknown nodes, links, upkeep |
-| search.py, wanted.py | addresses that sessions want: searches, tests, offers |
+| search.py, approach.py, rumours.py | finding an address, then a shorter way to it |
+| wanted.py | addresses that sessions want: offers, tests |
 
 Rules:
 
@@ -27,7 +28,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dexrouter import PROTOCOL_VERSION
-from dexrouter.core.metric import DHT_INCOMING, DHT_PEER
+from dexrouter.core.metric import DHT_PEER, SM_INCOMING
 from dexrouter.core.pathfinder.answers import LEAST_VERSION, find_nodes, get_peers, next_hop
 from dexrouter.core.pathfinder.asking import Asker
 from dexrouter.core.pathfinder.bucket import TokenBucket
@@ -41,6 +42,7 @@ from dexrouter.core.pathfinder.peers import Peers
 from dexrouter.core.pathfinder.placing import place, unfold_far_links
 from dexrouter.core.pathfinder.queries import Purpose, Query, QueryTable, Target
 from dexrouter.core.pathfinder.routes import compute_routes
+from dexrouter.core.pathfinder.rumours import Rumours
 from dexrouter.core.pathfinder.search import Searches
 from dexrouter.core.pathfinder.wanted import WantedTable
 from dexrouter.crypto.entropy import Entropy
@@ -128,8 +130,9 @@ class Pathfinder:
         self._queries = QueryTable(config, entropy)
         self._asker = Asker(self._graph, self._queries, self._outbox, config)
         self._peers = Peers()
-        self._crawl = Crawl(self._graph, self._capacity, self._asker, config, entropy, now)
-        self._searches = Searches(self._graph, self._asker, config, now)
+        self._rumours = Rumours()
+        self._crawl = Crawl(self._graph, self._capacity, self._rumours, self._asker, config, entropy, now)
+        self._searches = Searches(self._graph, self._rumours, self._asker, config, entropy, now)
         self._wanted = WantedTable(self._graph, self._asker, self._searches, self._outbox, config)
         self._answers = TokenBucket(config.answer_burst, config.answer_rate, now)
         self._errors = TokenBucket(_ERROR_BURST, _ERROR_RATE, now)
@@ -271,6 +274,7 @@ class Pathfinder:
             "peers": len(self._peers),
             "queries": len(self._queries),
             "asks": len(self._crawl),
+            "rumours": len(self._rumours),
             "searches": len(self._searches),
             "searches_started": self._searches.started,
             "wanted": len(self._wanted),
@@ -300,7 +304,7 @@ class Pathfinder:
         self._outbox.append(SendMessage(sender, sender_target.address, message.version, path, reply.encode()))
         node = self._graph.nodes.get(sender_target.address)
         if node is None or node.best is None:
-            self._outbox.append(PathFound(sender, sender_target.address, message.version, path, DHT_INCOMING))
+            self._outbox.append(PathFound(sender, sender_target.address, message.version, path, SM_INCOMING))
         self._crawl.heard_of(sender_target, now, is_wanted=sender_target.address in self._wanted)
 
     def _answer(self, message: DhtMessage, path: int) -> list[NodeEntry]:
@@ -327,16 +331,13 @@ class Pathfinder:
         self._peers.answered(query.target)
         if node:
             self._wanted.answered(node, query, now)
-        self._searches.reached(query.target.address, query.target.path, query, now)
-        match query.purpose:
-            case Purpose.PEERS:
-                self._crawl.answered(query, node, message.nodes, now)
-            case Purpose.SEARCH:
-                self._searches.answered(self._crawl, query, message.nodes, now)
-            case Purpose.KEYSPACE:
-                self._crawl.found_nearby(query, message.nodes, now)
-            case _:
-                pass
+        if query.purpose is Purpose.PEERS:
+            self._crawl.answered(query, node, message.nodes, now)
+        elif query.purpose is Purpose.KEYSPACE:
+            self._crawl.found_nearby(query, message.nodes, now)
+        self._searches.reached(query, query.target.path)
+        if search := self._searches.closed(query):
+            self._searches.answered(search, self._crawl, query, message.nodes)
 
     def _place(self, query: Query, message: DhtMessage, inverse_form: int, now: float) -> Node | None:
         address = query.target.address
@@ -397,15 +398,12 @@ class Pathfinder:
                 self._graph.doubt(link)
             self._crawl.recheck((link for link in walk.links[:-1]), query.sent)
         node = self._graph.nodes.get(query.target.address)
-        match query.purpose:
-            case Purpose.PEERS:
-                self._crawl.unanswered(query, now)
-            case Purpose.SEARCH | Purpose.TRY:
-                self._searches.unanswered(query, now)
-            case Purpose.CHECK if node:
-                self._wanted.unanswered(node, query, now)
-            case _:
-                pass
+        if query.search:
+            self._searches.unanswered(query)
+        elif query.purpose is Purpose.PEERS:
+            self._crawl.unanswered(query, now)
+        elif query.purpose is Purpose.CHECK and node:
+            self._wanted.unanswered(node, query, now)
 
     def _hop_failed(self, path: int, failing_label: int, now: float) -> None:
         failure = failed_hop(self._graph, path, failing_label)
@@ -423,11 +421,11 @@ class Pathfinder:
             self._crawl.want(node_target(failure.node, failure.node.best.path), Priority.PEER, page=page)
 
     def _tidy(self, now: float) -> None:
-        """Drop the links that have been silent for long although they were asked."""
+        """Drop the links that have been silent for long: asked in vain, or far and not used any more."""
         self._next_tidy = now + self._config.link_lifetime / 4
         oldest = now - self._config.link_lifetime
         for link in list(self._graph.links()):
-            if link.misses and link.seen < oldest:
+            if (link.misses or link.is_far) and link.seen < oldest:
                 self._graph.remove_link(link)
         for node in list(self._graph.nodes.values()):
             if not node.parents and not node.is_wanted and node.heard < oldest:

@@ -1,13 +1,11 @@
 """Searches: finding a path to an address that is not in the graph (spec 05 §6.3).
 
 A search asks the closest known nodes for nodes that are closer still, three at a time, until the target
-itself has answered. Then it goes on a little, with nodes spread over the neighbourhood: whoever knows the
-target offers a path, and the shortest that works is kept. The first path is often a detour, because distance
-in the keyspace says nothing about distance in the mesh.
+itself has answered. From then on it looks for a shorter way (approach.py). A search that found nothing is
+begun again by wanted.py after a pause, and then starts from other nodes as well.
 
-Bounds: `MOST_REQUESTS` queries a search, `max_searches` searches (the oldest ends), `MOST_CANDIDATES`
-candidates, `MOST_PATHS` paths tried. A failed search for an address is not repeated before a pause that
-doubles up to `LONGEST_PAUSE`.
+Bounds: `MOST_REQUESTS` queries for closer nodes, `max_searches` searches (the oldest ends), `MOST_CANDIDATES`
+candidates, `MOST_PATHS` paths tried at once.
 """
 
 from __future__ import annotations
@@ -15,13 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from dexrouter.core.pathfinder.approach import Approach
 from dexrouter.core.pathfinder.asking import Asker
 from dexrouter.core.pathfinder.bucket import TokenBucket
 from dexrouter.core.pathfinder.config import PathfinderConfig
 from dexrouter.core.pathfinder.crawl import Crawl, node_target
 from dexrouter.core.pathfinder.graph import LinkGraph
 from dexrouter.core.pathfinder.keyspace import position_of
-from dexrouter.core.pathfinder.queries import Query, Target
+from dexrouter.core.pathfinder.queries import Purpose, Query, Target
+from dexrouter.core.pathfinder.rumours import Rumours
+from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import Address
 from dexrouter.wire.dht import NodeEntry
 from dexrouter.wire.labels import label_bits
@@ -29,28 +30,26 @@ from dexrouter.wire.labels import label_bits
 __all__ = ["Search", "Searches"]
 
 MOST_REQUESTS: Final = 20
-REFINING_REQUESTS: Final = 12
-"""Of these, at most so many after the target has answered."""
-
 PARALLEL: Final = 3
 FIRST_CANDIDATES: Final = 8
+OTHER_CANDIDATES: Final = 6
+"""Nodes taken at random when a search is repeated."""
+
 MOST_CANDIDATES: Final = 64
-MOST_PATHS: Final = 6
-FIRST_PAUSE: Final = 1.0
-LONGEST_PAUSE: Final = 30.0
+MOST_PATHS: Final = 12
 
 
 class Search:
     """One search under way."""
 
     __slots__ = (
+        "approach",
         "asked",
         "candidates",
         "found_bits",
         "in_flight",
         "paths",
         "position",
-        "refining",
         "requests",
         "target",
         "tried",
@@ -69,17 +68,27 @@ class Search:
         """The same paths, and those that were tried."""
         self.found_bits = 0
         """Length of the shortest path that works; 0 while none does."""
-        self.refining: list[Target] | None = None
-        """Whom to ask for a shorter path, next one last; made when the target has answered."""
+        self.approach: Approach | None = None
+        """The way to a shorter path; made when the target has answered."""
 
 
 class Searches:
     """All searches of one pathfinder."""
 
-    def __init__(self, graph: LinkGraph, asker: Asker, config: PathfinderConfig, now: float) -> None:
+    def __init__(
+        self,
+        graph: LinkGraph,
+        rumours: Rumours,
+        asker: Asker,
+        config: PathfinderConfig,
+        entropy: Entropy,
+        now: float,
+    ) -> None:
         self._graph = graph
+        self._rumours = rumours
         self._asker = asker
         self._config = config
+        self._entropy = entropy
         self._bucket = TokenBucket(config.search_burst, config.search_rate, now)
         self._running: dict[Address, Search] = {}
         self.started = 0
@@ -88,7 +97,7 @@ class Searches:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, address: Address, now: float) -> None:
+    def start(self, address: Address, now: float, *, is_repeated: bool) -> None:
         """Search an address, unless that is already being done."""
         if address in self._running or address == self._graph.root.address:
             return
@@ -97,60 +106,58 @@ class Searches:
         search = Search(address)
         reachable = [node for node in self._graph.nodes.values() if node.best and node.address != address]
         reachable.sort(key=lambda node: node.position ^ search.position)
-        for node in reachable[:FIRST_CANDIDATES]:
+        first = reachable[:FIRST_CANDIDATES]
+        others = reachable[FIRST_CANDIDATES:]
+        if is_repeated and others:
+            first += [others[byte % len(others)] for byte in self._entropy(OTHER_CANDIDATES)]
+        for node in first:
             if node.best:
                 search.candidates[node.address] = node_target(node, node.best.path)
-        known = self._graph.nodes.get(address)
-        if known and known.best and not known.best.link.is_suspect:
-            search.found_bits = label_bits(known.best.path)
+        if rumour := self._rumours.get(address):
+            _named(search, rumour)
         self._running[address] = search
         self.started += 1
         self.tick(now)
 
-    def is_running(self, address: Address) -> bool:
-        """Whether this address is being searched."""
-        return address in self._running
-
-    def answered(self, crawl: Crawl, query: Query, entries: Iterable[NodeEntry], now: float) -> None:
-        """Read the answer to an `fn` of a search."""
+    def closed(self, query: Query) -> Search | None:
+        """Note that a query is answered or given up; gives the search that it belongs to."""
         search = self._running.get(query.search) if query.search else None
-        if search is None:
-            return
-        if not query.is_late:
+        if search and not query.is_late:
             search.in_flight -= 1
-        answerer = position_of(query.target.address) ^ search.position
-        for entry in entries:
-            target = crawl.entry_target(query.target.path, entry)
-            if target is None:
-                continue
-            if target.address == search.target:
-                _named(search, target)
-            elif (
-                position_of(target.address) ^ search.position < answerer
-                and target.address not in search.asked
-            ):
-                _add_candidate(search, target)
-        self.tick(now)
+        return search
 
-    def unanswered(self, query: Query, now: float) -> None:
-        """Go on after a query of a search without an answer."""
-        search = self._running.get(query.search) if query.search else None
-        if search:
-            search.in_flight -= 1
-            self.tick(now)
-
-    def reached(self, address: Address, path: int, query: Query, now: float) -> None:
+    def reached(self, query: Query, path: int) -> None:
         """Note that a node has answered over this path: perhaps the target of a search."""
-        search = self._running.get(address)
+        search = self._running.get(query.target.address)
         if search is None:
             return
-        if query.search == address and not query.is_late:
-            search.in_flight -= 1
         bits = label_bits(path)
         search.found_bits = min(search.found_bits or bits, bits)
-        if search.refining is None:
-            search.refining = self._refiners(search)
-        self.tick(now)
+        if search.approach is None:
+            search.approach = Approach(self._graph, self._rumours, query.target)
+        search.approach.reached(path)
+
+    def answered(self, search: Search, crawl: Crawl, query: Query, entries: Iterable[NodeEntry]) -> None:
+        """Read the nodes which the answer to a query of this search names."""
+        path = query.target.path
+        targets = [target for entry in entries if (target := crawl.entry_target(path, entry))]
+        for target in targets:
+            if target.address == search.target:
+                _named(search, target)
+        if query.purpose is Purpose.SEARCH:
+            answerer = position_of(query.target.address) ^ search.position
+            for target in targets:
+                distance = position_of(target.address) ^ search.position
+                if distance < answerer and target.address not in search.asked:
+                    _add_candidate(search, target)
+        elif search.approach:
+            search.approach.answered(query.target, targets)
+
+    def unanswered(self, query: Query) -> None:
+        """Note that a query of a search was not answered in time."""
+        self.closed(query)
+        if query.purpose is Purpose.TRY:
+            self._rumours.is_false(query.target)
 
     def tick(self, now: float) -> None:
         """Send what may be sent; end the searches that are done."""
@@ -169,30 +176,26 @@ class Searches:
         while search.in_flight < PARALLEL:
             path = _shortest_untried(search)
             if path is not None:
-                target = search.paths.pop(path)
-                search.in_flight += self._asker.try_path(target, now, search=search.target)
+                search.in_flight += self._asker.try_path(search.paths.pop(path), now, search=search.target)
                 continue
             if not _has_questions(search) or not self._bucket.take(now):
                 return
-            asked = _next_to_ask(search)
+            if search.approach:
+                target = search.approach.next()
+                if target:
+                    search.in_flight += self._asker.peers(target, now, search=search.target)
+                continue
+            target = _closest(search)
             search.requests += 1
-            search.asked.add(asked.address)
-            search.in_flight += self._asker.find(asked, search.target, now, search=search.target)
-
-    def _refiners(self, search: Search) -> list[Target]:
-        """Choose whom to ask for a shorter path: the nodes at the rim of what we know, spread over it."""
-        rim = [node for node in self._graph.nodes.values() if node.best and node.address not in search.asked]
-        rim.sort(key=lambda node: node.best.cost if node.best else 0)
-        count = min(REFINING_REQUESTS, MOST_REQUESTS - search.requests)
-        return [node_target(node, node.best.path) for node in rim[-count:] if node.best] if count > 0 else []
+            search.asked.add(target.address)
+            search.in_flight += self._asker.find(target, search.target, now, search=search.target)
 
 
 def _named(search: Search, target: Target) -> None:
     """Somebody has named a path to the target."""
-    if target.path in search.tried or len(search.tried) >= MOST_PATHS:
-        return
-    search.tried.add(target.path)
-    search.paths[target.path] = target
+    if target.path not in search.tried and len(search.paths) < MOST_PATHS:
+        search.tried.add(target.path)
+        search.paths[target.path] = target
 
 
 def _add_candidate(search: Search, target: Target) -> None:
@@ -213,14 +216,12 @@ def _shortest_untried(search: Search) -> int | None:
 
 
 def _has_questions(search: Search) -> bool:
-    if search.requests >= MOST_REQUESTS:
-        return False
-    return bool(search.candidates if search.refining is None else search.refining)
+    if search.approach:
+        return search.approach.has_more
+    return bool(search.candidates) and search.requests < MOST_REQUESTS
 
 
-def _next_to_ask(search: Search) -> Target:
-    if search.refining is not None:
-        return search.refining.pop()
+def _closest(search: Search) -> Target:
     closest = min(search.candidates.values(), key=lambda one: position_of(one.address) ^ search.position)
     return search.candidates.pop(closest.address)
 

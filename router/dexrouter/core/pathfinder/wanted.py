@@ -21,11 +21,15 @@ from dexrouter.core.pathfinder.crawl import node_target
 from dexrouter.core.pathfinder.graph import LinkGraph, Node
 from dexrouter.core.pathfinder.outputs import PathfinderOutput, PathFound, PathLost
 from dexrouter.core.pathfinder.queries import Purpose, Query
-from dexrouter.core.pathfinder.search import FIRST_PAUSE, LONGEST_PAUSE, Searches
+from dexrouter.core.pathfinder.search import Searches
 from dexrouter.crypto.keys import Address
 from dexrouter.wire.labels import SELF_LABEL
 
 __all__ = ["WantedAddress", "WantedTable"]
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 30.0
+"""Seconds between searches for an address that was not found; doubled each time."""
 
 OFFERED_PATHS: Final = 4
 """Paths remembered as offered for one node; the oldest is forgotten."""
@@ -99,6 +103,7 @@ class WantedTable:
             self._outbox.append(PathFound(node.key, node.address, node.version, route.path, metric))
             others = tuple(path for path in node.offered if path != route.path)
             node.offered = (*others[1 - OFFERED_PATHS :], route.path)
+        self._withdraw_suspect(node)
 
     def changed(self, node: Node, now: float) -> None:
         """Offer the new routes of a node."""
@@ -109,17 +114,8 @@ class WantedTable:
     def withdraw_lost(self, now: float) -> None:
         """Tell the sessions which of the offered paths no longer lead to their nodes."""
         for node in self._graph.nodes.values():
-            dead = [path for path in node.offered if not self._is_alive(node, path, now)]
-            for path in dead:
-                self._outbox.append(PathLost(node.address, path))
-            if dead:
-                node.offered = tuple(path for path in node.offered if path not in dead)
-                if node.best and node.best.path in node.offered:
-                    self.offer(node, now)
-
-    def withdraw_all(self, node: Node) -> None:
-        """Tell the sessions that a node is forgotten: its paths will not be watched any more."""
-        node.offered = ()
+            self._withdraw(node, [path for path in node.offered if not self._leads_there(node, path, now)])
+            self._withdraw_suspect(node)
 
     def answered(self, node: Node, query: Query, now: float) -> None:
         """Note an answer of a wanted node: its path is good, and is offered again when that is due."""
@@ -169,7 +165,7 @@ class WantedTable:
         if (node is None or node.best is None or node.best.link.is_suspect) and wanted.next_search <= now:
             wanted.next_search = now + wanted.pause
             wanted.pause = min(2 * wanted.pause, LONGEST_PAUSE)
-            self._searches.start(wanted.address, now)
+            self._searches.start(wanted.address, now, is_repeated=wanted.pause > 2 * FIRST_PAUSE)
 
     def _due(self, wanted: WantedAddress) -> float:
         node = self._graph.nodes.get(wanted.address)
@@ -188,11 +184,23 @@ class WantedTable:
     def _test_interval(self) -> float:
         return max(self._config.probe_interval, len(self._wanted) / self._config.probe_rate)
 
-    def _is_alive(self, node: Node, path: int, now: float) -> bool:
+    def _leads_there(self, node: Node, path: int, now: float) -> bool:
         walk = self._graph.walk(path)
-        if walk.rest != SELF_LABEL or walk.node is not node or self._asker.is_avoided(path, now):
-            return False
-        return not any(link.is_suspect for link in walk.links)
+        return walk.rest == SELF_LABEL and walk.node is node and not self._asker.is_avoided(path, now)
+
+    def _withdraw_suspect(self, node: Node) -> None:
+        """Withdraw the paths over suspect links, but not before there is a better one."""
+        if node.best and not self._is_suspect(node.best.path):
+            self._withdraw(node, [path for path in node.offered if self._is_suspect(path)])
+
+    def _is_suspect(self, path: int) -> bool:
+        return any(link.is_suspect for link in self._graph.walk(path).links)
+
+    def _withdraw(self, node: Node, paths: list[int]) -> None:
+        for path in paths:
+            self._outbox.append(PathLost(node.address, path))
+        if paths:
+            node.offered = tuple(path for path in node.offered if path not in paths)
 
     def _end(self, address: Address) -> None:
         del self._wanted[address]
