@@ -310,6 +310,14 @@ def test_failing_step_is_undone_and_so_is_all_else() -> None:
     assert host.snapshot() == before
 
 
+def test_a_service_that_keeps_trying_to_start_is_stopped_by_undo() -> None:
+    """With Restart=always it is not active at the moment of the undo, and would be again soon after."""
+    host = machine()
+    host.services.refuses_to_start["thing.service"] = "exited, will be started again"
+    run(host, everything())
+    assert "stop thing.service" in host.services.log
+
+
 def test_keep_going_leaves_what_worked_and_skips_what_needed_the_failure() -> None:
     """With keep_going, steps that do not need the failed one are applied; the outcome names what remains."""
     host = FakeHost()
