@@ -145,8 +145,8 @@ class RouterPair:
         }
         self.config_path(number).write_text(json.dumps(config))
 
-    def start(self, number: int) -> None:
-        """Start a router with its configuration."""
+    def start(self, number: int, *, runtime_directory: Path | None = None) -> None:
+        """Start a router with its configuration; with a runtime directory as a service manager does it."""
         log = (self.directory / f"{number}.log").open("a")
         self._open.callback(log.close)
         config = self.config_path(number)
@@ -154,7 +154,11 @@ class RouterPair:
             command = ["sh", "-c", 'exec "$0" --nobg <"$1"', os.environ["DEX_CJDROUTE"], str(config)]
         else:
             command = ["env", f"PYTHONPATH={_ROUTER}", sys.executable, "-m", "dexrouter.cli.daemon"]
-            command += ["--config", str(config)]
+            if runtime_directory is None:
+                command += ["--config", str(config)]
+            else:
+                command.insert(1, f"RUNTIME_DIRECTORY={runtime_directory}")
+                command = ["sh", "-c", 'exec "$@" <"$0"', str(config), *command]
         self.processes[number] = self.places[number].start(*command, log=log)
 
     def status(self, number: int) -> dict[str, str]:

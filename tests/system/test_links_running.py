@@ -55,8 +55,25 @@ def test_sighup_adds_a_peer_and_a_password_and_keeps_the_session(pair: RouterPai
     pair.wait_for_log(0, "state=FORGOTTEN was=ESTABLISHED")
 
 
+def test_a_service_is_handed_its_new_configuration(pair: RouterPair, tmp_path: Path) -> None:
+    """Started by standard input: the signal alone is refused; a file laid ready is taken, and gone."""
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    configure(pair, 0)
+    pair.start(0, runtime_directory=runtime)
+    pair.wait_for_log(0, "started")
+    pair.send_signal(0, signal.SIGHUP)
+    pair.wait_for_log(0, "ERROR reload refused=")
+    configure(pair, 0, users=(LOGIN, "somebody"))
+    handed = runtime / "cjdroute.conf"
+    handed.write_bytes(pair.config_path(0).read_bytes())
+    pair.send_signal(0, signal.SIGHUP)
+    pair.wait_for_log(0, "reload added=password user=somebody")
+    assert not handed.exists()
+
+
 def test_a_router_of_root_becomes_another_user_and_goes_on(pair: RouterPair) -> None:
-    """It keeps one or two capabilities, can gain none, and still follows devices and reads its file."""
+    """It keeps two capabilities, can gain none, still follows devices, and may not read its file again."""
     beacon = [{"bind": DEVICE, "beacon": 2}]
     for number in (0, 1):
         pair.configure(number, ETHInterface=beacon)
@@ -72,6 +89,8 @@ def test_a_router_of_root_becomes_another_user_and_goes_on(pair: RouterPair) -> 
     assert status["CapEff"] == status["CapPrm"] == status["CapBnd"] == f"{0x3000:016x}"
     assert status["NoNewPrivs"] == "1"
     assert "0" not in status["Uid"].split()
+    pair.send_signal(0, signal.SIGHUP)
+    pair.wait_for_log(0, "ERROR reload refused=")
     pair.pull_cable()
     pair.wait_for_log(0, "state=gone")
     pair.connect_cable()
