@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import pytest
 
 from dexrouter.crypto.keys import KeyPair, address_text, generate_key_pair, public_key_text
 from machine import NAMESPACES, ROOT, TUN, needs
-from neighbourhood import Place, wait_until
+from neighbourhood import Place
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(90), needs(ROOT, TUN, NAMESPACES)]
 
@@ -133,79 +131,3 @@ def test_a_device_of_another_program_is_named(place: Place) -> None:
     assert f"cannot make the TUN device {DEVICE}" in said
     assert "Another program has this device" in said
     assert "Traceback" not in said
-
-
-class Line:
-    """Three places, the middle one with a cable to each of the others; each calls the one before it."""
-
-    names = ("first", "middle", "last")
-
-    def __init__(self, directory: Path) -> None:
-        self._open = contextlib.ExitStack()
-        self._directory = directory
-        self.places = {}
-        self.processes: dict[str, subprocess.Popen[str]] = {}
-        for name in self.names:
-            place = Place(name)
-            self._open.callback(place.close)
-            self.places[name] = place
-        for number, (one, other) in enumerate(pairwise(self.names)):
-            self._cable(number, self.places[one], self.places[other])
-        self._calls = {
-            "first": {},
-            "middle": {f"10.0.0.1:{PORT}": "first"},
-            "last": {f"10.0.1.1:{PORT}": "middle"},
-        }
-
-    @staticmethod
-    def _cable(number: int, one: Place, other: Place) -> None:
-        one.ip(f"link add out{number} type veth peer name in{number} netns {other.pid}")
-        one.ip(f"addr add 10.0.{number}.1/24 dev out{number}", f"link set out{number} up")
-        other.ip(f"addr add 10.0.{number}.2/24 dev in{number}", f"link set in{number} up")
-
-    def start(self, name: str) -> None:
-        config = self._directory / f"{name}.conf"
-        config.write_text(json.dumps(configuration(name, self._calls[name])), encoding="utf-8")
-        log = self._open.enter_context((self._directory / f"{name}.log").open("a"))
-        self.processes[name] = self.places[name].start(*command("--config", str(config)), log=log)
-
-    def kill(self, name: str) -> None:
-        """End a router without a word."""
-        process = self.processes.pop(name)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii")
-        for child in children.split():
-            subprocess.run(["kill", "-9", child], check=True)
-        process.wait(timeout=10)
-
-    def reaches(self, one: str, other: str) -> bool:
-        return self.places[one].succeeds(
-            "ping", "-c", "1", "-W", "1", "-n", address_text(key_of(other).address)
-        )
-
-    def all_reach_all(self) -> bool:
-        return all(self.reaches(a, b) for a in self.names for b in self.names if a != b)
-
-    def close(self) -> None:
-        self._open.close()
-        for process in self.processes.values():
-            process.wait(timeout=10)
-
-
-@pytest.fixture
-def line(tmp_path: Path) -> Iterator[Line]:
-    made = Line(tmp_path)
-    yield made
-    made.close()
-
-
-def test_a_line_of_three_talks_through_its_relay_and_again_after_the_relay_was_killed(
-    line: Line,
-) -> None:
-    """All six pairs within 5 s of the last start, and within 10 s of the relay's restart."""
-    for name in line.names:
-        line.start(name)
-    wait_until(line.all_reach_all, what="pings among all three", seconds=5)
-    line.kill("middle")
-    assert not line.reaches("first", "last")
-    line.start("middle")
-    wait_until(line.all_reach_all, what="pings after the restart", seconds=10)
