@@ -21,7 +21,7 @@ from dexrouter.core.peering import BeaconMode, PeerState
 from dexrouter.crypto import base32
 from dexrouter.crypto.cryptoauth import CryptoError
 from dexrouter.crypto.keys import KeyParseError, parse_address, parse_node, parse_public_key
-from dexrouter.wire import bencode, ethernet
+from dexrouter.wire import bencode, ethernet, iptunnel
 from dexrouter.wire.beacon import Beacon, UdpBeacon
 from dexrouter.wire.control import AuthenticationCause, parse_control
 from dexrouter.wire.crypto_header import CryptoHeader
@@ -61,6 +61,13 @@ def _bencode(data: bytes) -> None:
 def _control(data: bytes) -> None:
     with contextlib.suppress(WireError):
         assert parse_control(parse_control(data).encode()) == parse_control(data)
+
+
+def _iptunnel(data: bytes) -> None:
+    """A packet of the tunnel, and one that is right but for its bencoded text."""
+    for packet in (data, iptunnel._wrap(data)):
+        with contextlib.suppress(WireError):
+            iptunnel.parse_control(packet)
 
 
 def _dht(data: bytes) -> None:
@@ -184,6 +191,7 @@ TARGETS: Final[dict[str, Target]] = {
     "crypto-header": _wire(CryptoHeader.parse),
     "dht": _dht,
     "ethernet": _wire(ethernet.unwrap),
+    "iptunnel": _iptunnel,
     "ipv6": _wire(strip),
     "node": _node,
     "paste": _paste,
