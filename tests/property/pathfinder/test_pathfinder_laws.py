@@ -12,7 +12,7 @@ from dexrouter.core.pathfinder.failure import failed_hop
 from dexrouter.core.pathfinder.pathfinder import Pathfinder, PathfinderConfig, SendMessage
 from dexrouter.crypto.keys import address_of
 from dexrouter.wire.dht import DhtMessage, NodeEntry
-from dexrouter.wire.encoding_scheme import F4, F8, V4X8, V358
+from dexrouter.wire.encoding_scheme import F4, F8, V4X8, V358, EncodingScheme
 from dexrouter.wire.labels import MAX_PATH_BITS, label_bits
 from tests.sim.labelmesh import LabelMesh, line, make_key
 
@@ -95,7 +95,7 @@ class Driver:
         )
         self.pathfinder.message(key, path, message.encode(), self.now)  # type: ignore[arg-type]
 
-    def reply(self, which: int, nodes: list[NodeEntry], scheme: object, form: int) -> None:
+    def reply(self, which: int, nodes: list[NodeEntry], scheme: EncodingScheme | None, form: int) -> None:
         if self.open:
             sent, txid = self.open[which % len(self.open)]
             message = DhtMessage(
@@ -103,7 +103,7 @@ class Driver:
                 version=21,
                 scheme=scheme,
                 inverse_form=form,
-                nodes=tuple(nodes),  # type: ignore[arg-type]
+                nodes=tuple(nodes),
             )
             self.pathfinder.message(sent.key, sent.path, message.encode(), self.now)
 
