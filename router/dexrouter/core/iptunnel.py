@@ -25,7 +25,6 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from typing import Final, TypeAlias
 
 from dexrouter.core.outputs import Assigned
-from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import Address, PublicKey, address_of
 from dexrouter.wire.errors import WireError
 from dexrouter.wire.iptunnel import Block, Offer, Request, is_control, parse_control
@@ -71,9 +70,9 @@ Match: TypeAlias = tuple[int, int, int]
 class IpTunnel:
     """All connections of a node. Times are monotonic seconds."""
 
-    def __init__(self, *, entropy: Entropy) -> None:
+    def __init__(self) -> None:
         self._connections: dict[int, Connection] = {}
-        self._next_number = int.from_bytes(entropy(2), "big")
+        self._next_number = 0
         self._by_key: dict[PublicKey, list[Connection]] = {}
         self._by_source: dict[Match, Connection] = {}
         """Where we are client: our block."""

@@ -92,7 +92,7 @@ class Node:
         self._errors = TokenBucket(_ERROR_BURST, _ERROR_RATE, now)
         self.inquiries = Inquiries(entropy=entropy)
         """Router queries for people; their answers are in it, the asker empties them."""
-        self.tunnel = IpTunnel(entropy=entropy)
+        self.tunnel = IpTunnel()
         self._assigned = self.tunnel.assigned
         self.drops: Counter[str] = Counter()
         self.answers: list[Answered | PingTimeout] = []

@@ -25,10 +25,6 @@ IP4 = Block(bytes((10, 77, 0, 4)), 24, 32)
 IP6 = Block(ip_address("2001:db8:77::4").packed, 64, 128)
 
 
-def tunnel(seed: int = 1) -> IpTunnel:
-    return IpTunnel(entropy=random.Random(seed).randbytes)
-
-
 def block_of(entry: dict[str, Any], family: int) -> Block:
     packed = ip_address(entry[f"ip{family}Address"]).packed
     return Block(packed, entry[f"ip{family}Prefix"], entry[f"ip{family}Alloc"])
@@ -42,7 +38,7 @@ def packet(source: str, destination: str) -> bytes:
 
 def connected() -> tuple[IpTunnel, IpTunnel]:
     """A client with its addresses, and its gateway."""
-    client, gateway = tunnel(1), tunnel(2)
+    client, gateway = IpTunnel(), IpTunnel()
     client.connect(GATEWAY, NOW)
     gateway.allow(CLIENT, IP4, IP6)
     client.poll(NOW)
@@ -66,7 +62,7 @@ def test_everything_that_real_routers_exchanged(mesh: str) -> None:
     roles = {entry["role"]: (name, parse_public_key(entry["public_key"])) for name, entry in nodes.items()}
     (client_name, client_key), (gateway_name, gateway_key) = roles["client"], roles["server"]
     given = nodes[gateway_name]["ipTunnel"]["allowedConnections"][0]
-    client, gateway = IpTunnel(entropy=bytes), tunnel()
+    client, gateway = IpTunnel(), IpTunnel()
     client.connect(gateway_key, NOW)
     gateway.allow(client_key, block_of(given, 4), block_of(given, 6))
     passed = 0
@@ -110,7 +106,7 @@ def test_control_messages_of_real_routers_are_read() -> None:
 
 def test_a_client_asks_every_ten_seconds_until_it_has_an_address() -> None:
     """At once, then every 10 s; an offer ends it."""
-    client, gateway = tunnel(1), tunnel(2)
+    client, gateway = IpTunnel(), IpTunnel()
     client.connect(GATEWAY, NOW)
     for due in (NOW, NOW + ASK_EVERY):
         assert client.next_deadline() == due
@@ -140,7 +136,7 @@ def test_a_gateway_answers_only_whom_it_knows() -> None:
 
 def test_addresses_are_taken_only_from_a_chosen_gateway() -> None:
     """Another key, and another number than that of the connection: nothing changes."""
-    client = tunnel()
+    client = IpTunnel()
     number = client.connect(GATEWAY, NOW)
     right = number.to_bytes(4, "little")
     client.receive(CLIENT, Offer(right, IP4, None).encode(), NOW)
@@ -153,7 +149,7 @@ def test_addresses_are_taken_only_from_a_chosen_gateway() -> None:
 @pytest.mark.parametrize("address", [ANY, "127.0.0.1", "224.0.0.1", "::", "::1", "ff02::1", "fc00::1"])
 def test_useless_addresses_are_not_taken(address: str) -> None:
     """Zero, loopback, multicast and the mesh's own."""
-    client = tunnel()
+    client = IpTunnel()
     number = client.connect(GATEWAY, NOW)
     packed = ip_address(address).packed
     block = Block(packed, 0, len(packed) * 8)
@@ -204,7 +200,7 @@ def test_what_is_no_packet_passes_nothing(junk: bytes) -> None:
 
 def test_blocks_larger_than_an_address_and_the_oldest_of_several() -> None:
     """A client's whole /24 is its own; of two overlapping blocks the older gets the packet."""
-    gateway = tunnel()
+    gateway = IpTunnel()
     gateway.allow(CLIENT, Block(bytes((10, 1, 2, 0)), 0, 24), None)
     gateway.allow(GATEWAY, Block(bytes((10, 1, 2, 9)), 0, 32), None)
     assert gateway.packet_for(packet("192.0.2.1", "10.1.2.200")) == address_of(CLIENT)
@@ -226,7 +222,7 @@ def test_a_removed_connection_takes_its_addresses_along() -> None:
 
 def test_connections_that_make_no_sense_are_refused() -> None:
     """Nothing given, a block without length, the same node twice, too many."""
-    end = tunnel()
+    end = IpTunnel()
     for ip4 in (None, Block(bytes((10, 1, 2, 3)), 0, 0), Block(bytes(4), 0, 32)):
         with pytest.raises(TunnelError):
             end.allow(CLIENT, ip4, None)

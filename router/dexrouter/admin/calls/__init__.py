@@ -16,6 +16,7 @@ from dexrouter.admin.calls import (
     sessions,
     signing,
     store,
+    tunnel,
     udp,
 )
 
@@ -37,4 +38,5 @@ TABLES: Final[tuple[Table, ...]] = (
     signing.TABLE,
     udp.TABLE,
     ethernet.TABLE,
+    tunnel.TABLE,
 )
