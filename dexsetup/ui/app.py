@@ -16,6 +16,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
@@ -71,6 +72,9 @@ _SMALLEST = Size(60, 16)
 _PAUSE = 0.25
 """Seconds after the last key before a draft is planned anew."""
 _KEYS = "F1 Help  F2 Diff  ^B Back  ^N Next  ^Q Quit"
+_ALWAYS = frozenset({"focus_next", "focus_previous"})
+"""Actions of the app that sheets use as well."""
+_PLANNING = "Still planning: a moment, please."
 _NOTHING = "Nothing has been written."
 _KEY_HELP = (
     "Arrows, Tab    move                        ^N  ^B   next, back",
@@ -127,6 +131,7 @@ class Wizard(App[ExitCode]):
         self.survey: Survey | None = None
         self.looked: Looked | None = None
         self.step = "Welcome"
+        self._page: Page = WelcomePage()
         self.visited: set[str] = set()
         self.said = ""
         self.pasted = ""
@@ -146,6 +151,7 @@ class Wizard(App[ExitCode]):
         self.last_pulse: Pulse | None = None
         self._is_pulsing = False
         self._is_written = False
+        self._is_apply_wanted = False
         self._is_leaving = False
         self._code = ExitCode.OK
 
@@ -180,7 +186,7 @@ class Wizard(App[ExitCode]):
     @property
     def page(self) -> Page:
         """The page that is shown."""
-        return self.screen_stack[0].query_one(Page)
+        return self._page
 
     def planned_step(self, name: str) -> PlannedStep | None:
         """Return a step of the last plan."""
@@ -197,7 +203,7 @@ class Wizard(App[ExitCode]):
             steps.can_focus = False
             yield steps
             yield Static("", id="bar", markup=False)
-            yield Container(WelcomePage(), id="holder")
+            yield Container(self._page, id="holder")
             yield Lines(id="side")
         yield Static("", id="status", markup=False)
         yield Static("", id="keys", markup=False)
@@ -236,9 +242,8 @@ class Wizard(App[ExitCode]):
         """Draw everything around the page."""
         width = width or self.size.width
         screen = self.screen_stack[0]
-        try:
-            page = self.page
-        except NoMatches:
+        page = self._page
+        if not screen.is_mounted:
             return
         screen.set_class(page.is_alone, "alone")
         number = STEPS.index(self.step) + 1
@@ -272,18 +277,20 @@ class Wizard(App[ExitCode]):
         if is_shown:
             side.show(self._diff_lines())
 
-    def _diff_lines(self) -> list[Line]:
-        """Return what this page's answers change, file by file."""
+    def _diff_lines(self, *, is_all: bool = False) -> list[Line]:
+        """Return what this page's answers change, file by file; the other steps' behind it, if wanted."""
         if self.looked is None:
             return [Line("Planning \u2026" if self.survey else "", "quiet")]
         if self.looked.plan is None:
-            return [Line(f"[!] {problem}", "bad") for problem in self.looked.problems]
+            return [Line(f"[!] {problem}", "bad", wraps=True) for problem in self.looked.problems]
         from dexsetup.ui.pages.review import step_lines  # noqa: PLC0415 - comes with the plan, after first paint
 
         marked = getattr(self.page, "marked_step", "")
         names = (marked,) if marked else self.page.planned
         steps = self.looked.plan.steps
         chosen = [step for step in steps if step.name in names] if names else list(steps)
+        if is_all:
+            chosen += [step for step in steps if step not in chosen]
         lines: list[Line] = []
         for step in chosen:
             lines += [*step_lines(step), Line("")]
@@ -297,8 +304,12 @@ class Wizard(App[ExitCode]):
 
     def renew(self) -> None:
         """Draw page and frame from the state."""
-        self.page.renew()
+        self._renew_page()
         self._draw_frame()
+
+    def _renew_page(self) -> None:
+        if self._page.is_mounted:
+            self._page.renew()
 
     # -- going from page to page
 
@@ -312,8 +323,9 @@ class Wizard(App[ExitCode]):
             self.action_apply()
             return
         self.step = step
+        self._is_apply_wanted = False
         self.visited.add(step)
-        page = self._make_page(step)
+        page = self._page = self._make_page(step)
         holder = self.screen_stack[0].query_one("#holder", Container)
         holder.remove_children()
         holder.mount(page)
@@ -330,7 +342,7 @@ class Wizard(App[ExitCode]):
 
     def _arrived(self, page: Page) -> None:
         """Give the likeliest control the keyboard."""
-        if not page.is_attached:
+        if page is not self._page:
             return
         try:
             first: Widget = page.query_one(page.first)
@@ -381,31 +393,36 @@ class Wizard(App[ExitCode]):
         if self._draft is not None:
             self.page.test_again()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the keys to a sheet while one is open."""
+        del parameters
+        return len(self.screen_stack) == 1 or action in _ALWAYS
+
     # -- sheets
 
     def action_help(self) -> None:
         """Show keys and what this page changes."""
         from dexsetup.ui.dialogs import TextSheet  # noqa: PLC0415 - most starts never open one
 
-        lines = [Line(self.page.help), Line(""), Line("Keys", "strong"), *(Line(text) for text in _KEY_HELP)]
+        lines = [Line(self.page.help, wraps=True), Line(""), Line("Keys", "strong"), *(Line(text) for text in _KEY_HELP)]
         if self.page.keys:
             lines += [Line(""), Line(f"Here: {self.page.keys}")]
-        flat = [Line(text, line.look) for line in lines for text in line.text.split("\n")]
-        self.push_screen(TextSheet(f"Help: {self.step}", flat))
+        self.push_screen(TextSheet(f"Help: {self.step}", lines))
 
     def action_diff(self) -> None:
         """Show the diff over everything."""
         from dexsetup.ui.dialogs import TextSheet  # noqa: PLC0415 - as above
 
         if self._draft is not None:
-            self.push_screen(TextSheet("What would change", self._diff_lines()))
+            self.push_screen(TextSheet("What would change", self._diff_lines(is_all=True)))
 
     def action_log(self) -> None:
         """Show the log of the run."""
         from dexsetup.ui.dialogs import TextSheet  # noqa: PLC0415 - as above
 
         lines = self.run_view.log if self.run_view is not None else ["Nothing was applied yet."]
-        self.push_screen(TextSheet("Log of the run", [Line(text) for text in lines], at_end=True))
+        shown = [Line(text, wraps=True) for text in lines]
+        self.push_screen(TextSheet("Log of the run", shown, at_end=True))
 
     def open_paste(self) -> None:
         """Open the sheet that takes pasted peers."""
@@ -475,6 +492,12 @@ class Wizard(App[ExitCode]):
         if text:
             self.copy_to_clipboard(text)
             self.say("Copied.")
+
+    def _fatal_error(self) -> None:
+        """End after a fault of ours: with a report, and never with values of variables on the screen."""
+        fault = self._exception
+        self._return_code = int(ExitCode.BUG)
+        self.panic(Text(_told(fault) if isinstance(fault, Exception) else "dexsetup ended by a fault of its own."))
 
     # -- threads
 
@@ -546,7 +569,7 @@ class Wizard(App[ExitCode]):
 
     def draft_changed(self) -> None:
         """Plan anew when the keyboard rests."""
-        self._draw_frame()
+        self.say()
         self.look_soon(_PAUSE)
 
     def look_soon(self, seconds: float) -> None:
@@ -581,6 +604,9 @@ class Wizard(App[ExitCode]):
         if message.number != self._look_wanted:
             self._look(self._look_wanted)
         self.renew()
+        if self._is_apply_wanted and self.is_plan_current:
+            self.say()
+            self.action_apply()
 
     @property
     def is_plan_current(self) -> bool:
@@ -620,7 +646,7 @@ class Wizard(App[ExitCode]):
         """Take in one answer."""
         self.results[message.result.peer.address] = message.result
         if self.step == "Peers":
-            self.page.renew()
+            self._renew_page()
 
     def on_probes_done(self) -> None:
         """Propose the best, where nobody has chosen yet."""
@@ -653,7 +679,9 @@ class Wizard(App[ExitCode]):
         if self.step != "Review":
             self.go("Review")
             return
-        if obstacle := self._obstacle():
+        obstacle = self._obstacle()
+        self._is_apply_wanted = obstacle == _PLANNING
+        if obstacle:
             self.say(obstacle)
             return
         if self.survey is not None and not self.survey.facts.is_root:
@@ -666,7 +694,7 @@ class Wizard(App[ExitCode]):
         if self.draft.unfit:
             return "[!] An answer does not fit yet: see the page with [!]."
         if not self.is_plan_current or self.looked is None:
-            return "Still planning: a moment, please."
+            return _PLANNING
         if self.looked.plan is None:
             return "[!] There is no plan yet: see above."
         if self.looked.conflicts:
@@ -718,7 +746,7 @@ class Wizard(App[ExitCode]):
         if self.run_view is not None:
             self.run_view.take(message.event, self.clock())
             if self.step == "Apply":
-                self.page.renew()
+                self._renew_page()
 
     def on_run_ended(self, message: RunEnded) -> None:
         """Show what came of it, and look at the machine anew."""
@@ -748,7 +776,7 @@ class Wizard(App[ExitCode]):
         if self.run_view is not None:
             self.run_view.is_stopping = True
         self.say("Stopping after the change that is under way \u2026")
-        self.page.renew()
+        self._renew_page()
 
     def _ended_from_outside(self) -> None:
         """SIGTERM, or a terminal that is gone: end the run where that is safe, then leave."""
@@ -757,6 +785,11 @@ class Wizard(App[ExitCode]):
             self.desk.request_stop()
         else:
             self.exit(ExitCode.INTERRUPTED)
+
+    def end_run(self) -> None:
+        """End a run that is under way although the screen is gone, as after a crash of it."""
+        if self._desk is not None:
+            self._desk.request_stop()
 
     # -- Home
 
@@ -773,7 +806,7 @@ class Wizard(App[ExitCode]):
         self._is_pulsing = False
         self.last_pulse = message.pulse
         if self.step == "Home":
-            self.page.renew()
+            self._renew_page()
 
     def start_verify(self) -> None:
         """Check from end to end."""

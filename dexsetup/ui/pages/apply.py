@@ -19,10 +19,10 @@ __all__ = ["ApplyPage"]
 
 _BAR = 42
 _LOG_SHOWN = 6
-_HELP = """\
-This page shows the run. Esc stops it after the change that is under way,
-and takes back what it changed. The log is kept with the run; afterwards
-undo gives back what was there before."""
+_HELP = (
+    "This page shows the run. Esc stops it after the change that is under way, and takes back what it "
+    "changed. The log is kept with the run; afterwards undo gives back what was there before."
+)
 
 
 class ApplyPage(Page):
@@ -66,13 +66,15 @@ class ApplyPage(Page):
         self.query_one("#run", Rows).styles.max_height = max(3, self.size.height - _LOG_SHOWN - 5)
         self.query_one("#progress", Static).update(self._progress(run))
         self.query_one("#tail", Lines).show([Line(text) for text in run.log[-_LOG_SHOWN:]], at_end=True)
+        self.query_one("#tail").display = self.wizard.is_applying
         self.query_one("#outcome", Static).update(clean_lines("\n".join(_outcome(run))))
         is_over = not self.wizard.is_applying
         if is_over and not self._was_over:
             has_failed = bool(run.failures or run.error)
             self.query_one("#again").display = has_failed
             self.query_one("#undo").display = bool(run.done and run.done.run and has_failed)
-            self.query_one("#again" if has_failed else "#home").focus()
+            chosen = self.query_one("#again" if has_failed else "#home")
+            self.call_after_refresh(chosen.focus)
         self._was_over = is_over
 
     def _row(self, step: RunStep) -> Row:
@@ -96,7 +98,7 @@ class ApplyPage(Page):
 
     def on_push_pushed(self, event: Push.Pushed) -> None:
         """Go on from here."""
-        event.stop()
+        event.stop().prevent_default()
         match event.push.id:
             case "again":
                 self.wizard.start_apply()

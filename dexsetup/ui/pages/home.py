@@ -20,11 +20,11 @@ _SPARK = 20
 _WIDE = 96
 _SECONDS = 1.0
 _LETTERS_SHOWN = 3
-_HELP = """\
-This page looks once a second and changes nothing by itself. a adds a
-peer, m sends a test letter to a person here, v checks from end to end,
-u gives back what was there before the last run, c shows your card, w goes
-to the questions."""
+_HELP = (
+    "This page looks once a second and changes nothing by itself. a adds a peer, m sends a test letter to"
+    " a person here, v checks from end to end, u gives back what was there before the last run, c shows "
+    "your card, w goes to the questions."
+)
 
 
 class HomePage(Page):
@@ -55,7 +55,8 @@ class HomePage(Page):
 
     def on_resize(self) -> None:
         """Use the room."""
-        self.renew()
+        if self.is_mounted:
+            self.renew()
 
     def test_again(self) -> None:
         """Verify."""
@@ -151,7 +152,7 @@ class HomePage(Page):
 
     def on_push_pushed(self, event: Push.Pushed) -> None:
         """Add a peer, or verify."""
-        event.stop()
+        event.stop().prevent_default()
         if event.push.id == "add":
             self.wizard.go("Peers")
         else:

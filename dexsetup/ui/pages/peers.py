@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PeersPage", "peer_rows"]
 
-_HELP = """\
-This page decides which nodes are called. Space ticks a node; p takes what
-somebody sent you, in any form that is going around, many at once; o reads
-a file; d takes one out; c shows what to send to a friend. Peers that are
-on the machine and not named here stay as they are."""
+_HELP = (
+    "This page decides which nodes are called. Space ticks a node; p takes what somebody sent you, in any"
+    " form that is going around, many at once; o reads a file; d takes one out; c shows what to send to a"
+    " friend. Peers that are on the machine and not named here stay as they are."
+)
 
 
 class PeersPage(FormPage):
@@ -61,7 +61,8 @@ class PeersPage(FormPage):
 
     def on_resize(self) -> None:
         """Use the room."""
-        self.renew()
+        if self.is_mounted:
+            self.renew()
 
     def renew(self) -> None:
         """Show the peers with what is known of them."""

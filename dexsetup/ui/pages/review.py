@@ -28,10 +28,11 @@ MARKS = {
 }
 _LOOKS = {"!": "bad", "-": "warn", "=": "quiet", "x": "good"}
 _MAIL_FILES = ("smtpd.conf", "mailname")
-_HELP = """\
-This page shows every change before it is made. Enter on a step shows its
-files; a risk has to be read and ticked; a file that somebody edited needs
-a decision. Apply makes the changes, Save writes the answers to a file."""
+_HELP = (
+    "This page shows every change before it is made. Enter on a step shows its files; a risk has to be read and "
+    "ticked; a file that somebody edited needs a decision. Apply makes the changes, Save writes the answers to "
+    "a file."
+)
 
 
 class ReviewPage(Page):
@@ -127,7 +128,7 @@ class ReviewPage(Page):
 
     def on_push_pushed(self, event: Push.Pushed) -> None:
         """Apply or save."""
-        event.stop()
+        event.stop().prevent_default()
         if event.push.id == "apply":
             self.wizard.action_apply()
         else:
@@ -178,11 +179,11 @@ def step_lines(step: PlannedStep) -> list[Line]:
     """Return everything there is to say about one step: problem, changes with their diffs, risks, notes."""
     lines = [Line(f"[{MARKS[step.mark]}] {step.name}: {step.title}", "strong")]
     if step.problem:
-        lines.append(Line(f"[!] {step.problem}", "bad"))
+        lines.append(Line(f"[!] {step.problem}", "bad", wraps=True))
     lines += [Line(f"    {change.summary}") for change in step.changes]
-    lines += [Line(f"    {change.note}", "warn") for change in step.changes if change.note]
-    lines += [Line(f"    risk {name}: {text}", "warn") for name, text in step.risks]
-    lines += [Line(f"    note: {note}", "quiet") for note in step.notes]
+    lines += [Line(f"    {change.note}", "warn", wraps=True) for change in step.changes if change.note]
+    lines += [Line(f"    risk {name}: {text}", "warn", wraps=True) for name, text in step.risks]
+    lines += [Line(f"    note: {note}", "quiet", wraps=True) for note in step.notes]
     for change in step.changes:
         if change.diff:
             lines += [Line(""), *diff_lines(change.diff)]

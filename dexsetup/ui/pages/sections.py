@@ -138,7 +138,7 @@ class MailPage(FormPage):
         yield field
 
     def on_tick_changed(self, event: Tick.Changed) -> None:
-        """Take a tick: a question, a person, or a program of one."""
+        """Take the tick of a person, or of a program of one; questions are taken by every form."""
         kind, *rest = (event.tick.name or "").split(":")
         draft = self.wizard.draft
         match kind, rest:
@@ -150,18 +150,16 @@ class MailPage(FormPage):
                 draft.put_program(login, file, event.value)
                 self._tick_person(login)
             case _:
-                super().on_tick_changed(event)
                 return
-        event.stop()
+        event.stop().prevent_default()
         self.wizard.draft_changed()
 
     def on_text_field_changed(self, event: TextField.Changed) -> None:
         """Take a name; it names the person as well."""
         kind, _, login = (event.field.name or "").partition(":")
         if kind != "name":
-            super().on_text_field_changed(event)
             return
-        event.stop()
+        event.stop().prevent_default()
         self.wizard.draft.put_real_name(login, event.value)
         self._tick_person(login)
         self.wizard.draft_changed()
@@ -210,8 +208,7 @@ class PhonePage(FormPage):
         """Set up the phone of a person, or leave it alone."""
         kind, _, login = (event.tick.name or "").partition(":")
         if kind != "program":
-            super().on_tick_changed(event)
             return
-        event.stop()
+        event.stop().prevent_default()
         self.wizard.draft.put_program(login, "linphonerc", event.value)
         self.wizard.draft_changed()

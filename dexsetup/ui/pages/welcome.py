@@ -63,15 +63,13 @@ class WelcomePage(Page):
         return clean_lines("\n".join(f"[{mark}] {text}" for mark, text in found(self.wizard.survey)))
 
     def on_push_pushed(self, event: Push.Pushed) -> None:
-        """Go on, or take care of the run that was interrupted."""
+        """Take care of the run that was interrupted. Going on is the business of every page."""
         if event.push.id == "resume":
-            event.stop()
+            event.stop().prevent_default()
             self.wizard.start_apply(resume=True)
         elif event.push.id == "undo":
-            event.stop()
+            event.stop().prevent_default()
             self.wizard.start_undo()
-        else:
-            super().on_push_pushed(event)
 
 
 def found(survey: Survey) -> list[tuple[str, str]]:

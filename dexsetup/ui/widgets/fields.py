@@ -216,6 +216,13 @@ class _Line(Input):
         Binding("down", "app.focus_next", show=False),
     ]
 
+    @property
+    def _value(self) -> Text:
+        """What is drawn: as long as the value, without what is not printable. The value itself stays."""
+        drawn = super()._value
+        plain = drawn.plain
+        return drawn if plain.isprintable() else Text("".join(ch if ch.isprintable() else "?" for ch in plain))
+
 
 class TextField(Vertical):
     """`[ text ]`, and below it what is wrong with the text."""

@@ -6,6 +6,7 @@ that speech and braille follow.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -44,6 +45,8 @@ class Line:
 
     text: str
     look: str = ""
+    wraps: bool = False
+    """Whether it is a sentence, which goes on in the next line; others go on to the right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,14 @@ def diff_lines(lines: Sequence[str]) -> list[Line]:
     return [Line(text, looks.get(text[:1], "")) for text in lines]
 
 
+def _wrapped(text: str, room: int) -> list[str]:
+    """Return a sentence in lines, the later ones as far in as the first; room 0: as it is."""
+    if not room:
+        return [text]
+    indent = " " * (len(text) - len(text.lstrip()))
+    return textwrap.wrap(text, room, subsequent_indent=f"{indent}  ") or [""]
+
+
 class Lines(ScrollView, can_focus=True):
     """Text to read."""
 
@@ -71,26 +82,35 @@ class Lines(ScrollView, can_focus=True):
 
     def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None) -> None:  # noqa: A002 - textual's word
         super().__init__(id=id)
+        self._given = list(lines)
         self._lines: list[Line] = []
-        self._first = list(lines)
 
-    def on_mount(self) -> None:
-        """Show what was given at the beginning."""
-        self.show(self._first)
+    def on_resize(self, _: Resize) -> None:
+        """Wrap anew."""
+        self._lay_out()
 
     def show(self, lines: Sequence[Line], *, at_end: bool = False) -> None:
         """Replace the text."""
-        self._lines = [Line(clean(line.text.expandtabs(4)), line.look) for line in lines]
-        width = max((cell_len(line.text) for line in self._lines), default=0)
-        self.virtual_size = Size(width, len(self._lines))
+        self._given = list(lines)
+        self._lay_out()
         if at_end:
             self.scroll_end(animate=False, immediate=True)
+
+    def _lay_out(self) -> None:
+        room = max(20, self.scrollable_content_region.width)
+        self._lines = [
+            Line(text, line.look)
+            for line in self._given
+            for text in _wrapped(clean(line.text.expandtabs(4)), room if line.wraps else 0)
+        ]
+        width = max((cell_len(line.text) for line in self._lines), default=0)
+        self.virtual_size = Size(width, len(self._lines))
         self.refresh()
 
     @property
     def text(self) -> str:
         """All of it, as it may be copied."""
-        return "\n".join(line.text for line in self._lines)
+        return "\n".join(line.text for line in self._given)
 
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
@@ -139,8 +159,8 @@ class Rows(ScrollView, can_focus=True):
         self._rows: list[Row] = []
 
     def show(self, rows: Sequence[Row]) -> None:
-        """Replace the rows. The mark stays on its entry wherever that goes."""
-        key = self._rows[self.marked].key if self._rows else ""
+        """Replace the rows. While it has the keyboard, the mark stays on its entry wherever that goes."""
+        key = self._rows[self.marked].key if self._rows and (self.has_focus or not self.can_focus) else ""
         self._rows = [Row(row.key, clean(row.text), row.look) for row in rows]
         self.virtual_size = Size(0, len(self._rows))
         where = next((n for n, row in enumerate(self._rows) if row.key == key and key), None)

@@ -1,0 +1,316 @@
+"""The wizard as numbered lines: the same questions from the same declarations, nothing drawn over.
+
+For screen readers, for terminals that only print, and where the toolkit is not installed. Empty answers keep
+what stands in brackets. Nothing is written before the word "apply" is typed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from getpass import getpass
+from pathlib import Path
+from typing import TextIO
+
+from dexrouter.config import parse_peers
+from dexsetup.answers.secrets import secrets_of
+from dexsetup.commands.session import Flags
+from dexsetup.errors import AnswersError
+from dexsetup.exitcodes import ExitCode
+from dexsetup.plan.events import StepMark
+from dexsetup.probe import Result
+from dexsetup.report.console import Console, Style
+from dexsetup.ui.defaults import best_peers, first_draft, mail_obstacle
+from dexsetup.ui.desk import Desk, Looked, Survey, command_line, save_draft
+from dexsetup.ui.draft import Draft
+from dexsetup.ui.questions import Kind, Question, questions_of
+
+__all__ = ["PlainWizard", "run_plain"]
+
+_SECTIONS = ("node", "peer", "firewall", "mail", "phone", "user", "review")
+_TITLES = {
+    "node": "Identity",
+    "peer": "Peers",
+    "firewall": "Firewall",
+    "mail": "Mail",
+    "phone": "Phone",
+    "user": "People",
+    "review": "Review",
+}
+_HIDDEN = frozenset({"firewall.accept_risk", "user.login"})
+"""Asked elsewhere: risks in Review, people by their account."""
+_PUBLIC_SHOWN = 8
+
+
+def run_plain(flags: Flags, *, answers: str = "", ask: str = "") -> ExitCode:
+    """Ask everything, or one section, and apply."""
+    wizard = PlainWizard(Desk(flags, answers=answers), sys.stdout, _ask, secret=_ask_secret)
+    section = "peer" if ask == "peers" else ask
+    try:
+        return wizard.run((section, "review") if section and section != "review" else _SECTIONS)
+    except EOFError:
+        sys.stdout.write("\nThe input ended. Nothing was changed.\n")
+        return ExitCode.INTERRUPTED
+
+
+def _ask(prompt: str) -> str:
+    return input(prompt)
+
+
+def _ask_secret(prompt: str) -> str:
+    return getpass(prompt) if sys.stdin.isatty() else input(prompt)
+
+
+class PlainWizard:
+    """One walk through the questions. `ask` prints a prompt and returns a line; raises EOFError at the end."""
+
+    def __init__(
+        self, desk: Desk, out: TextIO, ask: Callable[[str], str], *, secret: Callable[[str], str]
+    ) -> None:
+        self.desk = desk
+        self._ask = ask
+        self._secret = secret
+        self._console = Console(
+            out, out, desk.session.redactor, Style(), clock=desk.host.now, shows_diffs=False
+        )
+        self.draft = Draft()
+
+    def say(self, text: str = "") -> None:
+        """Print a line, without control characters and without secrets."""
+        self._console.text(text)
+
+    def run(self, sections: tuple[str, ...] = _SECTIONS) -> ExitCode:
+        """Ask the sections in order; the last one is Review."""
+        survey = self.desk.survey()
+        self.draft = first_draft(survey)
+        self._welcome(survey)
+        for number, section in enumerate(sections, 1):
+            self.say()
+            self.say(f"{number}/{len(sections)} {_TITLES[section]}")
+            match section:
+                case "peer":
+                    self._peers(survey)
+                case "user":
+                    self._people(survey)
+                case "review":
+                    return self._review(survey)
+                case _:
+                    if section == "mail" and (obstacle := mail_obstacle(survey.facts)):
+                        self.say(f"Note: {obstacle}")
+                    self._section(section)
+        return ExitCode.OK
+
+    def _welcome(self, survey: Survey) -> None:
+        self.say("dexsetup, line by line. Nothing is written before you say apply.")
+        self.say("An empty line keeps what stands in brackets. Ctrl-D ends.")
+        self.say(f"This machine: {survey.facts.os_name}, {survey.facts.hostname}")
+        self.say(f"Address: {survey.address}{'' if survey.has_key else ' (drawn now, kept when you apply)'}")
+        for problem in survey.problems:
+            self.say(f"Problem: {problem}")
+
+    # -- questions
+
+    def _section(self, section: str) -> None:
+        for question in questions_of(section):
+            if f"{section}.{question.key}" not in _HIDDEN:
+                self._question(question)
+
+    def _question(self, question: Question) -> None:
+        """Ask until the answer fits."""
+        while True:
+            self.say(f"{question.title} {question.hint}".rstrip())
+            if question.options:
+                self.say(f"  {', '.join(option.label for option in question.options)}")
+            prompt = f"{question.section}.{question.key} [{self._present(question)}]: "
+            typed = (self._secret if question.kind is Kind.SECRET else self._ask)(prompt).strip()
+            if not typed:
+                return
+            self._take(question, typed)
+            problem = self.draft.problem(question.section, question.key)
+            if not problem:
+                return
+            self.draft.unfit.pop((question.section, question.key), None)
+            self.say(f"Not taken: {problem}")
+
+    def _take(self, question: Question, typed: str) -> None:
+        if question.kind is Kind.TICK:
+            self.draft.put(question.section, question.key, _yes(typed, typed))
+            return
+        for option in question.options:
+            if typed.casefold() == option.label.casefold():
+                self.draft.put(question.section, question.key, option.value)
+                return
+        self.draft.type_text(question.section, question.key, typed)
+
+    def _present(self, question: Question) -> str:
+        value = self.draft.value(question.section, question.key)
+        match value:
+            case None:
+                return question.options[0].label if question.options else "left out"
+            case bool():
+                return "yes" if value else "no"
+            case _:
+                return str(value)
+
+    # -- peers
+
+    def _peers(self, survey: Survey) -> None:
+        for peer in survey.configured:
+            self.say(f"There already, and kept: {peer.peer_name or peer.public_key[:12]} {peer.address}")
+        for answer in self.draft.answers.peer:
+            self.say(f"Chosen: {answer.name or answer.public_key[:12]} {answer.address or ''}")
+        results: dict[str, Result] = {}
+        if survey.is_live:
+            self.say("Asking the public peers whether they answer ...")
+            entries = [peer.connect_to() for peer in survey.public.peers]
+            self.desk.probe(
+                entries, lambda result: results.__setitem__(result.peer.address, result), lambda: False
+            )
+        shown = best_peers(survey.public.peers, results, _PUBLIC_SHOWN)
+        for peer in shown:
+            self.say(f"{peer.number:>3}  {peer.peer_name}  {results[peer.address].text}  {peer.place}")
+        has_any = bool(survey.configured or self.draft.answers.peer)
+        proposed = () if has_any else shown[:2]
+        numbers = " ".join(str(peer.number) for peer in proposed) or "none"
+        self.say("Numbers of public peers to call, - for none, or a file with what was sent to you.")
+        while True:
+            typed = self._ask(f"peers [{numbers}]: ").strip()
+            problem = self._take_peers(typed or ("-" if numbers == "none" else numbers), survey)
+            if not problem:
+                return
+            self.say(f"Not taken: {problem}")
+
+    def _take_peers(self, typed: str, survey: Survey) -> str:
+        if typed == "-":
+            return ""
+        words = typed.replace(",", " ").split()
+        if all(word.isdecimal() for word in words):
+            found = [entry for word in words for entry in survey.public.find(word)]
+            if len(found) < len(words):
+                return "there is no public peer with one of these numbers"
+            return "; ".join(self.draft.add_peers(peer.connect_to() for peer in found))
+        try:
+            text = typed if "{" in typed else Path(typed).expanduser().read_text("utf-8", "replace")
+        except OSError as error:
+            return f"{typed}: {error.strerror}"
+        pasted = parse_peers(text)
+        for problem in pasted.problems:
+            self.say(f"Entry {problem.index} ({problem.address}): {problem.why}")
+        problems = self.draft.add_peers(pasted.peers)
+        self.desk.session.redactor.learn(secrets_of(self.draft.answers))
+        return "; ".join(problems) if pasted.peers else "there are no peers in that text"
+
+    # -- people
+
+    def _people(self, survey: Survey) -> None:
+        accounts = [account for account in survey.facts.accounts if account.uid != 0]
+        if not accounts:
+            self.say("There is no person's account here.")
+        for account in accounts:
+            user = self.draft.user(account.login)
+            present = "yes" if user is not None else "no"
+            typed = self._ask(f"Set up mail and phone for {account.login}? [{present}]: ").strip()
+            is_on = _yes(typed, typed) if typed else user is not None
+            self.draft.put_user(account.login, is_on is True)
+            if is_on is not True:
+                continue
+            for file, program in (("mailrc", "s-nail"), ("pinerc", "alpine"), ("linphonerc", "linphone")):
+                present = "yes" if self.draft.has_program(account.login, file) else "no"
+                typed = self._ask(f"  {program} (~/.{file})? [{present}]: ").strip()
+                if typed:
+                    self.draft.put_program(account.login, file, _yes(typed, typed) is True)
+            shown = (user.real_name if user is not None else None) or account.real_name
+            name = self._ask(f"  Name that letters and calls show [{shown}]: ").strip()
+            if name:
+                self.draft.put_real_name(account.login, name)
+
+    # -- review
+
+    def _review(self, survey: Survey) -> ExitCode:
+        while True:
+            looked = self._look()
+            if looked.plan is None:
+                for problem in looked.problems:
+                    self.say(f"Problem: {problem}")
+                self.say("Nothing was changed.")
+                return ExitCode.USAGE
+            if not self._decide(looked):
+                break
+        while True:
+            typed = self._ask("apply, diff, save FILE, or quit [quit]: ").strip()
+            verb, _, rest = typed.partition(" ")
+            match verb:
+                case "apply":
+                    return self._apply(survey)
+                case "diff":
+                    for line in _diffs(looked):
+                        self.say(line)
+                case "save":
+                    self._save(rest.strip() or "dexsetup-answers.toml")
+                case "quit" | "":
+                    self.say("Nothing was changed.")
+                    return ExitCode.OK
+                case _:
+                    self.say(f'"{verb}" is none of these.')
+
+    def _look(self) -> Looked:
+        looked = self.desk.look(self.draft)
+        if looked.plan is not None:
+            self._console(looked.plan)
+        return looked
+
+    def _decide(self, looked: Looked) -> bool:
+        """Ask for what is open; return whether there has to be another look."""
+        for found in looked.conflicts.values():
+            for conflict in found:
+                self.say(f"{conflict.why} ours: use ours, keep theirs beside it. theirs: keep theirs.")
+                typed = ""
+                while typed not in {"ours", "theirs"}:
+                    typed = self._ask(f"{conflict.path}, ours or theirs: ").strip()
+                self.draft.decisions[conflict.path] = "ours" if typed == "ours" else "theirs"
+        if looked.conflicts:
+            return True
+        for step in looked.plan.steps if looked.plan is not None else ():
+            for name, text in step.risks:
+                if not self.draft.is_accepted(name):
+                    self.say(f"Risk {name}: {text}")
+                    self.draft.accept(name, _yes(self._ask("Understood and accepted? [no]: "), "") is True)
+        return False
+
+    def _save(self, path: str) -> str:
+        try:
+            saved = save_draft(self.draft, path)
+        except AnswersError as error:
+            self.say(error.what)
+            return ""
+        command = command_line(self.draft, saved, root=self.desk.flags.root)
+        self.say(f"Saved. The same again: {command}")
+        return command
+
+    def _apply(self, survey: Survey) -> ExitCode:
+        if not survey.facts.is_root:
+            self.say("Apply needs root. The answers are saved; use the command that follows.")
+            self._save("dexsetup-answers.toml")
+            return ExitCode.MACHINE
+        try:
+            return self.desk.apply(self.draft, self._console)
+        except KeyboardInterrupt:
+            self.desk.request_stop()
+            raise
+
+
+def _yes(typed: str, otherwise: object) -> object:
+    """Return what a person means by yes or no."""
+    word = typed.strip().casefold()
+    if word in {"y", "yes", "true", "1"}:
+        return True
+    return False if word in {"n", "no", "false", "0"} else otherwise
+
+
+def _diffs(looked: Looked) -> Iterator[str]:
+    steps = looked.plan.steps if looked.plan is not None else ()
+    for step in steps:
+        for change in step.changes:
+            if step.mark is not StepMark.IN_SYNC:
+                yield f"{step.name}: {change.summary}"
+            yield from change.diff

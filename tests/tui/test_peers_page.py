@@ -1,0 +1,170 @@
+"""The peers page: the public list by round trip, pasted entries, files, removal, cards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dexrouter.config import ConnectTo, apply_edits, upsert_peer
+from dexsetup.card import Card, card_link
+from dexsetup.ui.widgets.lines import Rows
+from step_inputs import ADDRESS, DRAWN, OTHER_KEY, SPARE_KEY
+from tui_rig import Driver, debian_host, desk_for, drive
+
+GOOD = f'"198.51.100.7:26041": {{"publicKey": "{SPARE_KEY}", "password": "pw", "peerName": "ann"}}'
+BAD = '"198.51.100.8:1": {"publicKey": "tooshort.k", "password": "pw"}'
+
+
+async def paste(driver: Driver, text: str) -> None:
+    await driver.opened()
+    await driver.go(3, "Peers")
+    await driver.press("p")
+    driver.wizard.screen.query_one("#area").text = text  # type: ignore[attr-defined]
+    await driver.press("ctrl+n")
+
+
+def test_the_list_is_sorted_by_round_trip_and_says_what_came_of_each() -> None:
+    """Who answers stands on top with milliseconds, who does not says so; two are ticked."""
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(3, "Peers")
+        await driver.until(lambda: driver.wizard.draft.answers.peer)
+        rows = driver.wizard.page.query_one("#peers", Rows).rows
+        assert [row.text[:3] for row in rows[:3]] == ["[x]", "[x]", "[ ]"]
+        times = [int(row.text.split(" ms")[0].split()[-1]) for row in rows if " ms" in row.text]
+        assert times[2:] == sorted(times[2:])
+        assert len(times) == 11
+        assert "no answer" in rows[-1].text
+
+    drive(desk_for(debian_host()), play, size=(120, 30))
+
+
+def test_pasted_rubbish_says_which_entry_and_why_and_keeps_the_good_ones() -> None:
+    """The good peer is in the draft; the sheet stays with the reason and with the text."""
+
+    async def play(driver: Driver) -> None:
+        await paste(driver, f"{GOOD}, {BAD}")
+        assert "entry 2 (198.51.100.8:1)" in driver.text
+        await driver.press("escape")
+        await driver.at("Peers")
+        assert "[x] ann" in driver.text
+        await driver.press("p")
+        assert driver.wizard.pasted.startswith(GOOD)
+
+    wizard = drive(desk_for(debian_host()), play)
+    assert [peer.name for peer in wizard.draft.answers.peer if peer.public_key == SPARE_KEY] == ["ann"]
+
+
+def test_text_without_a_peer_says_so() -> None:
+    """Nothing is guessed."""
+
+    async def play(driver: Driver) -> None:
+        await paste(driver, "see you tonight")
+        assert "There are no peers in that text." in driver.text
+
+    drive(desk_for(debian_host()), play)
+
+
+def test_a_file_is_read_and_a_missing_one_named(tmp_path: Path) -> None:
+    """The path stays in the field when it is wrong."""
+    path = tmp_path / "peers.json"
+    path.write_text(GOOD)
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(3, "Peers")
+        await driver.press("o")
+        await driver.type("/nowhere/x")
+        await driver.press("enter", "enter")
+        assert "No such file" in driver.text
+        driver.wizard.screen.query_one("Input").value = str(path)  # type: ignore[attr-defined]
+        await driver.press("enter")
+        await driver.at("Peers")
+
+    wizard = drive(desk_for(debian_host()), play)
+    assert wizard.draft.peer(SPARE_KEY) is not None
+
+
+def test_peers_of_the_machine_are_kept_and_one_is_removed_by_d() -> None:
+    """[=] stays, d makes it [-] and asks for it to be absent; Space takes that back."""
+    entry = ConnectTo("203.0.113.5:1", OTHER_KEY, "pw", None, "old friend")
+    config = apply_edits(DRAWN, upsert_peer(DRAWN, entry))
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(3, "Peers")
+        await driver.until(lambda: not driver.wizard.is_probing)
+        driver.wizard.page.query_one("#peers").focus()
+        await driver.press("home")
+        assert "[=] old friend" in driver.text
+        await driver.press("d")
+        assert "[-] old friend" in driver.text
+        answer = driver.wizard.draft.peer(OTHER_KEY)
+        assert answer is not None
+        assert answer.state == "absent"
+        await driver.press("space")
+        assert "[=] old friend" in driver.text
+
+    wizard = drive(desk_for(debian_host(files={"/etc/cjdroute.conf": config})), play)
+    assert wizard.draft.answers.peer == ()
+
+
+def test_a_friends_card_is_pasted_like_a_peer() -> None:
+    """A dex: link with a credential adds its peer; one without says who it is."""
+    from dexrouter.crypto.keys import address_of, parse_public_key
+    from ipaddress import IPv6Address
+
+    address = str(IPv6Address(address_of(parse_public_key(SPARE_KEY))))
+    card = Card(address, "Ann", "ann", ConnectTo("198.51.100.7:1", SPARE_KEY, "pw", None, "Ann"))
+
+    async def play(driver: Driver) -> None:
+        await paste(driver, f"my card: {card_link(Card(address, 'Ann', 'ann'))}")
+        assert "it has no peer to call" in driver.text
+        driver.wizard.screen.query_one("#area").text = card_link(card)  # type: ignore[attr-defined]
+        await driver.press("ctrl+n")
+        await driver.at("Peers")
+
+    wizard = drive(desk_for(debian_host()), play)
+    assert wizard.draft.peer(SPARE_KEY) is not None
+
+
+def test_the_own_card_shows_text_link_and_a_code_where_it_fits() -> None:
+    """A large window has the QR code, a small one says that a larger would."""
+
+    async def large(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(3, "Peers")
+        await driver.press("c")
+        assert f"dex:{ADDRESS}?name=Jo%20Doe&user=jo" in driver.text
+        assert f"jo@[IPv6:{ADDRESS}]" in driver.text
+        assert "\u2588\u2588\u2588" in driver.text
+
+    async def small(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(3, "Peers")
+        await driver.press("c")
+        assert "A larger window" in driver.text
+
+    drive(desk_for(debian_host()), large, size=(100, 50))
+    drive(desk_for(debian_host()), small, size=(80, 20))
+
+
+def test_secrets_are_nowhere_on_the_screen() -> None:
+    """Neither the private key of the draw nor a pasted password is shown by any page or diff."""
+    secret = "hunter2hunter2hunter2"
+    private = DRAWN.decode().split('"privateKey": "')[1].split('"')[0]
+
+    async def play(driver: Driver) -> None:
+        await paste(driver, GOOD.replace('"pw"', f'"{secret}"'))
+        await driver.planned()
+        for number, page in enumerate(("Welcome", "Identity", "Peers", "Firewall", "Mail", "Phone", "Review"), 1):
+            await driver.go(number, page)
+            await driver.planned()
+            await driver.press("f2")
+            lines = driver.wizard.screen.query_one("#text").text  # type: ignore[attr-defined]
+            assert secret not in lines
+            assert private not in lines
+            assert secret not in driver.text
+            await driver.press("escape")
+
+    drive(desk_for(debian_host()), play)
