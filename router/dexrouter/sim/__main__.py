@@ -1,0 +1,134 @@
+"""`python -m dexrouter.sim`: run meshes on the virtual clock and print a table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from dexrouter.sim.experiment import Plan, Result, run
+from dexrouter.sim.shapes import SHAPES
+from dexrouter.sim.world import Wires
+
+__all__ = ["main"]
+
+_COLUMNS = (
+    ("shape", 11),
+    ("nodes", 5),
+    ("wires", 5),
+    ("reached", 13),
+    ("first s", 7),
+    ("worst s", 7),
+    ("stretch", 7),
+    ("worst", 6),
+    ("dgrams/s", 8),
+    ("quiet/s", 7),
+    ("KiB/node", 8),
+    ("again", 13),
+    ("worst s", 7),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line says. Exit code 1 if a pair never reached each other."""
+    options = _parser().parse_args(arguments)
+    wires = Wires(delay=options.delay / 1000, loss=options.loss, doubled=options.doubled, late=options.late)
+    sys.stdout.write(" ".join(f"{name:>{width}}" for name, width in _COLUMNS) + "\n")
+    is_whole = True
+    for shape in options.shape:
+        for nodes in options.nodes:
+            plan = Plan(
+                shape=shape,
+                nodes=nodes,
+                seed=options.seed,
+                pairs=options.pairs,
+                quiet=options.quiet,
+                limit=options.limit,
+                settle=options.settle,
+                wires=wires,
+                partition=options.partition,
+                restarts=options.restarts,
+            )
+            result = run(plan)
+            sys.stdout.write(_row(result) + "\n")
+            sys.stdout.flush()
+            is_whole = is_whole and result.reached == result.pairs and result.again in (None, result.pairs)
+    return 0 if is_whole else 1
+
+
+def _row(result: Result) -> str:
+    again = "-" if result.again is None else f"{result.again}/{result.pairs}"
+    cells = (
+        result.plan.shape,
+        str(result.plan.nodes),
+        str(result.wires),
+        f"{result.reached}/{result.pairs}",
+        f"{result.first_median:.2f}",
+        f"{result.first_worst:.2f}",
+        f"{result.stretch_median:.2f}",
+        f"{result.stretch_worst:.2f}",
+        f"{result.datagrams:.1f}",
+        f"{result.quiet_datagrams:.1f}",
+        f"{result.memory:.0f}",
+        again,
+        "-" if result.again is None else f"{result.again_worst:.2f}",
+    )
+    return " ".join(f"{cell:>{width}}" for cell, (_, width) in zip(cells, _COLUMNS, strict=True))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dexrouter.sim",
+        description="Run whole routers on a virtual clock. 'reached': pairs of hosts with an answered ping; "
+        "'first': seconds from the first ping to its reply (median); 'stretch': hops of the path in use by "
+        "those of the shortest (median); 'dgrams': datagrams a node and second, pairs pinging, 'quiet': "
+        "before that; 'again': pairs after --partition or --restarts. The same seed gives the same table.",
+    )
+    parser.add_argument(
+        "--shape", nargs="+", choices=sorted(SHAPES), default=["random"], help="shape of the mesh"
+    )
+    parser.add_argument(
+        "--nodes", nargs="+", type=_positive, default=[10, 100], metavar="N", help="how many nodes"
+    )
+    parser.add_argument(
+        "--pairs", type=_positive, default=1000, help="pairs that ping each other (default 1000)"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quiet", type=float, default=0.0, metavar="S", help="seconds before the first ping")
+    parser.add_argument(
+        "--limit", type=float, default=30.0, metavar="S", help="seconds for the pairs to meet"
+    )
+    parser.add_argument(
+        "--settle", type=float, default=20.0, metavar="S", help="seconds before paths are measured"
+    )
+    parser.add_argument(
+        "--delay", type=float, default=10.0, metavar="MS", help="milliseconds of a wire, on average"
+    )
+    parser.add_argument("--loss", type=_part, default=0.0, help="part of the datagrams that vanish")
+    parser.add_argument("--doubled", type=_part, default=0.0, help="part of the datagrams that arrive twice")
+    parser.add_argument("--late", type=_part, default=0.0, help="part of the datagrams that are overtaken")
+    parser.add_argument(
+        "--partition", type=float, default=0.0, metavar="S", help="cut the mesh in two so long"
+    )
+    parser.add_argument(
+        "--restarts", type=int, default=0, metavar="N", help="nodes to restart one after another"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a count")
+    return number
+
+
+def _part(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a part from 0 to below 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
