@@ -13,6 +13,7 @@ import pytest
 from dexrouter.core.iptunnel import ASK_EVERY, MAX_CONNECTIONS, IpTunnel, TunnelError
 from dexrouter.core.outputs import Assigned
 from dexrouter.crypto.keys import PublicKey, address_of, generate_key_pair, parse_public_key
+from dexrouter.wire.checksum import internet_checksum
 from dexrouter.wire.errors import WireError
 from dexrouter.wire.iptunnel import Block, Offer, Request, is_control, parse_control
 
@@ -243,3 +244,45 @@ def test_a_damaged_control_message_is_refused(at: int, value: int) -> None:
     message[at] = value
     with pytest.raises(WireError):
         parse_control(bytes(message))
+
+
+def control(text: bytes) -> bytes:
+    """A control message with any text, its lengths and checksum right."""
+    packet = bytearray(Request(b"abcd").encode()[:48] + text)
+    packet[4:6] = (8 + len(text)).to_bytes(2, "big")
+    packet[44:48] = len(text).to_bytes(2, "big") + bytes(2)
+    packet[46:48] = internet_checksum(packet[40:], 8 + len(text) + 17).to_bytes(2, "big")
+    return bytes(packet)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"le",
+        b"i1e",
+        b"d1:q21:IpTunnel_getAddressese",
+        b"d1:q21:IpTunnel_getAddresses4:txid3:abce",
+        b"d1:q4:ping4:txid4:abcde",
+        b"d9:addressesle4:txid4:abcde",
+        b"not bencoded",
+    ],
+)
+def test_a_message_that_is_neither_request_nor_offer_changes_nothing(text: bytes) -> None:
+    """Counted, unanswered, at both ends; and with a text that makes sense the same packet is understood."""
+    assert parse_control(control(b"d1:q21:IpTunnel_getAddresses4:txid4:abcde")) == Request(b"abcd")
+    client, gateway = connected()
+    before = client.assigned
+    assert client.receive(GATEWAY, control(text), NOW) is None
+    assert gateway.receive(CLIENT, control(text), NOW) is None
+    assert client.messages == gateway.messages == []
+    assert client.assigned == before
+    assert client.drops["tunnel.control"] == gateway.drops["tunnel.control"] == 1
+
+
+def test_a_block_of_its_own_network_is_not_routed() -> None:
+    """An offer whose prefix is the whole address asks for no route; the later offer replaces the earlier."""
+    client = IpTunnel()
+    right = client.connect(GATEWAY, NOW).to_bytes(4, "little")
+    client.receive(GATEWAY, Offer(right, IP4, IP6).encode(), NOW)
+    client.receive(GATEWAY, Offer(right, Block(IP4.address, 32, 32), None).encode(), NOW)
+    assert client.assigned == Assigned((IPv4Interface("10.77.0.4/32"),), ())
