@@ -75,7 +75,7 @@ class RemotePeer:
         for output in outputs:
             if type(output) is Transmit and output.address == self.address:
                 for datagram in output.datagrams:
-                    frame = self.session.open(datagram, now, apply_timeout=True)
+                    frame = self.session.open(bytes(datagram), now, apply_timeout=True)
                     assert not isinstance(frame, CryptoError), frame
                     frames.append(frame)
         return frames

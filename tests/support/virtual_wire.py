@@ -187,11 +187,11 @@ class World:
     def _carry_out_one(self, name: str, output: Output) -> None:
         match output:
             case Transmit(address=address, datagrams=datagrams):
-                for datagram in datagrams:
+                for datagram in map(bytes, datagrams):
                     self.sent.append(Sent(self.now, name, address, datagram))
                     self._transmit(name, address, datagram)
             case ToTun(packets=packets):
-                self.tun[name] += packets
+                self.tun[name] += map(bytes, packets)
             case PeerChanged():
                 self.changes.append((self.now, name, output))
             case _:

@@ -24,20 +24,22 @@ from typing import Final
 
 from dexrouter import PROTOCOL_VERSION
 from dexrouter.core.control import Answered, ControlHandler, ErrorReceived, PingKind, PingPurpose, PingTimeout
+from dexrouter.core.datapath import DataPath
 from dexrouter.core.inquiries import Inquiries, Inquiry
 from dexrouter.core.iptunnel import IpTunnel
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.metric import DHT_PEER
-from dexrouter.core.outputs import Output, ToTun
+from dexrouter.core.outputs import Buffer, Output
+from dexrouter.core.packets import Packets, copied
 from dexrouter.core.pathfinder.bucket import TokenBucket
 from dexrouter.core.pathfinder.pathfinder import Pathfinder, PathFound, PathLost, SendMessage
 from dexrouter.core.peering import Peer, Peering
 from dexrouter.core.sessions import (
     AuthenticationFailed,
-    Delivered,
     Discovered,
     Probe,
     SearchWanted,
+    Session,
     Sessions,
     UnknownHandle,
 )
@@ -66,7 +68,6 @@ __all__ = ["Node"]
 PING_TIMEOUT: Final = 2.048
 _MIN_ROUTER_FRAME: Final = 16
 _IPV6_HEADER: Final = 40
-_MESH_BYTE: Final = 0xFC
 _LAST_NEXT_HEADER: Final = 255
 _HEADER: Final = Struct(">QBBH")
 _CONTROL_PREFIX: Final = CONTROL_WORD.to_bytes(4, "big")
@@ -78,7 +79,7 @@ _MAX_ROUNDS: Final = 64
 """Bound on what one entry may set off inside the node; reached only by a fault of ours."""
 
 
-class Node:
+class Node(DataPath):
     """One mesh node. Times are monotonic seconds; entropy is a callable that gives n random bytes."""
 
     def __init__(self, *, own: KeyPair, entropy: Entropy, now: float) -> None:
@@ -100,13 +101,13 @@ class Node:
 
     # -- what happens
 
-    def receive(self, interface: int, source: LinkAddress, datagrams: Sequence[bytes], now: float) -> None:
-        """Take datagrams (or Ethernet payloads) from one link address."""
-        receive = self.peering.receive
-        for datagram in datagrams:
-            received = receive(interface, source, datagram, now)
-            if received is not None:
-                self._forward(received[1], received[0].slot, now)
+    def receive(self, interface: int, source: LinkAddress, datagrams: Sequence[Buffer], now: float) -> None:
+        """Take datagrams (or Ethernet payloads) from one link address: they are copied."""
+        self.receive_packets(interface, source, copied(datagrams), now)
+
+    def receive_packets(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> None:
+        """Take datagrams from one link address; they are changed where they lie, and outputs are slices."""
+        self._receive_runs(interface, source, packets, now)
         self._settle(now)
 
     def receive_beacon(self, interface: int, source: LinkAddress, content: bytes, now: float) -> None:
@@ -114,23 +115,13 @@ class Node:
         self.peering.receive_beacon(interface, source, content, now)
         self._settle(now)
 
-    def from_tun(self, packets: Sequence[bytes], now: float) -> None:
-        """Take IP packets that the host sends into the mesh (spec 04 §9.2)."""
-        own = self.own.address
-        for packet in packets:
-            if len(packet) < _IPV6_HEADER or packet[0] >> 4 != 6 or packet[24] != _MESH_BYTE:
-                self._into_tunnel(packet, now)
-                continue
-            if packet[8:24] != own:
-                self.drops["tun.foreign_source"] += 1
-                continue
-            destination = Address(bytes(packet[24:40]))
-            if destination == own:
-                self._to_tun(bytes(packet))
-                continue
-            frame = self.sessions.send(destination, packet[6], packet[40:], now)
-            if frame is not None:
-                self._forward(frame, ROUTER, now)
+    def from_tun(self, packets: Sequence[Buffer], now: float) -> None:
+        """Take IP packets that the host sends into the mesh: they are copied."""
+        self.send_packets(copied(packets), now)
+
+    def send_packets(self, packets: Packets, now: float) -> None:
+        """Take IP packets of the host that have head-room; they are changed where they lie."""
+        self._send_runs(packets, now)
         self._settle(now)
 
     def poll(self, now: float) -> None:
@@ -222,10 +213,9 @@ class Node:
             return
         delivered = self.sessions.receive(path, frame[12:], now)
         if delivered is not None:
-            self._deliver(delivered, path, now)
+            self._deliver(*delivered, path, now)
 
-    def _deliver(self, delivered: Delivered, path: int, now: float) -> None:
-        session, content_type, content = delivered
+    def _deliver(self, session: Session, content_type: int, content: bytes, path: int, now: float) -> None:
         if content_type <= _LAST_NEXT_HEADER:
             self._to_tun(rebuild(session.address, self.own.address, content_type, content))
         elif content_type == ContentType.CJDHT:
@@ -252,11 +242,7 @@ class Node:
             self._forward(frame, ROUTER, now)
 
     def _to_tun(self, packet: bytes) -> None:
-        outputs = self.peering.outputs
-        if outputs and type(outputs[-1]) is ToTun:
-            outputs[-1].packets.append(packet)
-        else:
-            outputs.append(ToTun([packet]))
+        self._packets_for_host().append(packet)
 
     def _receive_control(self, path: int, body: bytes, now: float) -> None:
         route_server = self.control.route_server

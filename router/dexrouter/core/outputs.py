@@ -1,4 +1,8 @@
-"""What a node wants done, in the order in which it must happen. The edge does it and decides nothing."""
+"""What a node wants done, in the order in which it must happen. The edge does it and decides nothing.
+
+Datagrams and packets may be slices of the buffer that the node was given its packets in: they are good until
+that is filled again.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 from dexrouter.core.links import LinkAddress
 from dexrouter.crypto.keys import PublicKey
 
-__all__ = ["Assigned", "Beacon", "Output", "PeerChanged", "ToTun", "Transmit"]
+__all__ = ["Assigned", "Beacon", "Buffer", "Output", "PeerChanged", "ToTun", "Transmit"]
+
+Buffer = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +23,7 @@ class Transmit:
 
     interface: int
     address: LinkAddress
-    datagrams: list[bytes]
+    datagrams: list[Buffer]
     """At least one. A batch for one peer, so that the edge can hand it to the kernel in one call."""
 
 
@@ -25,7 +31,7 @@ class Transmit:
 class ToTun:
     """Write these IPv4 or IPv6 packets to the TUN device."""
 
-    packets: list[bytes]
+    packets: list[Buffer]
 
 
 @dataclass(frozen=True, slots=True)

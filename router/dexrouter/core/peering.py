@@ -30,11 +30,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from dexrouter import PROTOCOL_VERSION
 from dexrouter.core.links import LinkAddress, LinkKind
-from dexrouter.core.outputs import Beacon, Transmit
+from dexrouter.core.outputs import Beacon, Buffer, Transmit
+from dexrouter.core.packets import Packets, Span
 from dexrouter.core.peer import (
     LAZY_AFTER,
     OLDEST_COMPATIBLE_VERSION,
@@ -94,12 +95,28 @@ RENEW_AFTER: Final = 4.0
 _FIRST_RETRIES: Final = (0.25, 0.5, 1.0)
 """Seconds between the first hellos; then once a tick."""
 
+_SEALED: Final = 20
+"""Bytes of a data packet in front of its payload: nonce and tag."""
+
+_LOOK_BACK: Final = 8
+"""Outputs among which a batch for the same peer is looked for."""
+
 _SLOW_PING: Final = 8
 """An unresponsive peer is pinged at every eighth tick."""
 
 
 Received = tuple[Peer, bytes]
 """A frame for the switch, and the peer it came from."""
+
+
+class OpenedRun(NamedTuple):
+    """Frames for the switch that lie where their packets were."""
+
+    spans: list[Span]
+    slot: int | None
+    """Interface of the switch that they came from; None: there is no frame."""
+    next: int
+    """Number of the packet that is to be opened next."""
 
 
 class Peering:
@@ -249,16 +266,79 @@ class Peering:
         peer.bytes_out += size
         peer.bandwidth_out.add(size, now)
         packet = session.seal(frame, now)
-        if self.outputs:
-            last = self.outputs[-1]
-            if (
-                type(last) is Transmit
-                and last.address == peer.link_address
-                and last.interface == peer.interface.number
-            ):
-                last.datagrams.append(packet)
-                return
-        self.outputs.append(Transmit(peer.interface.number, peer.link_address, [packet]))
+        self._datagrams_for(peer).append(packet)
+
+    def open_run(
+        self, interface: int, source: LinkAddress, packets: Packets, first: int, now: float
+    ) -> OpenedRun:
+        """Open link packets in place from number `first` on, as many as are plain, or else that one.
+
+        The spans stay those of the datagrams: frames begin 20 bytes behind their starts.
+        """
+        spans = packets.spans
+        peer = self._by_link.get((interface, source))
+        if peer is not None and self._is_plain(peer):
+            peer.session.reset_if_timeout(now)
+            following, refused = peer.session.open_run(packets, spans, first, 0, now)
+            if refused is CryptoError.REPLAY:
+                self.drops["link.replay"] += 1
+            if following > first or refused is CryptoError.REPLAY:
+                # A replay has been opened already, so it must not be looked at again.
+                run = spans if following - first == len(spans) else spans[first:following]
+                size = sum(end - start for start, end in run) - len(run) * _SEALED
+                self._count_in(peer, len(run), size, now)
+                return OpenedRun(run, peer.slot, following + (refused is CryptoError.REPLAY))
+        start, end = spans[first]
+        received = self.receive(interface, source, bytes(packets.view[start:end]), now)
+        if received is None:
+            return OpenedRun([], None, first + 1)
+        peer, frame = received
+        start = end - len(frame)
+        packets.buffer[start:end] = frame
+        return OpenedRun([(start - _SEALED, end)], peer.slot, first + 1)
+
+    def send_run(self, peer: Peer, packets: Packets, run: list[Span], offset: int, now: float) -> None:
+        """Wrap frames for a peer where they are; the datagrams begin at `offset` from the spans' starts."""
+        view = packets.view
+        is_plain = self._is_plain(peer) and peer.renewal is None
+        if not is_plain or not peer.session.seal_run(packets, run, offset, b"", b"", now):
+            frame_at = offset + _SEALED
+            for start, end in run:
+                self.send(peer, bytes(view[start + frame_at : end]), now)
+            return
+        size = sum(end - start for start, end in run) - len(run) * (offset + _SEALED)
+        peer.bytes_out += size
+        peer.bandwidth_out.add(size, now)
+        self._datagrams_for(peer).extend([view[start + offset : end] for start, end in run])
+
+    @staticmethod
+    def _is_plain(peer: Peer) -> bool:
+        """Whether frames are only opened, sealed and counted: nothing is under way with this peer."""
+        return (
+            peer.state is PeerState.ESTABLISHED
+            and peer.session.is_established
+            and not peer.is_silent
+            and peer.is_compatible
+            and peer.allowance is None
+        )
+
+    def _count_in(self, peer: Peer, count: int, size: int, now: float) -> None:
+        if not count:
+            return
+        peer.bytes_in += size
+        peer.packets_in += count
+        peer.bandwidth_in.add(size, now)
+        peer.last_message = now
+
+    def _datagrams_for(self, peer: Peer) -> list[Buffer]:
+        """Find what goes to this peer already: the edge sends it in one call. Between peers order is free."""
+        number, address = peer.interface.number, peer.link_address
+        for output in reversed(self.outputs[-_LOOK_BACK:]):
+            if type(output) is Transmit and output.address == address and output.interface == number:
+                return output.datagrams
+        made = Transmit(number, address, [])
+        self.outputs.append(made)
+        return made.datagrams
 
     def receive_beacon(self, interface: int, source: LinkAddress, content: bytes, now: float) -> None:
         """Take a beacon: a new neighbour is called, a known one gets the new password (spec 02 §4.2)."""

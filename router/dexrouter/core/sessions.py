@@ -146,6 +146,15 @@ class Sessions:
         session.bytes_in += len(plain)
         return session, plain[2] << 8 | plain[3], plain[4:]
 
+    def heard_run(self, session: Session, path: int, size: int, now: float) -> None:
+        """Note authentic packets of a session over a path, opened where they lie; their size without tags."""
+        self._heard(session, path, now)
+        session.bytes_in += size
+
+    def refused(self, session: Session, path: int, body: bytes, error: CryptoError, now: float) -> None:
+        """Count a packet of a session that was refused, and tell its sender if that may be."""
+        self._failed(session, path, body, error, now)
+
     def _receive_handshake(self, path: int, body: bytes, now: float) -> Delivered | None:
         key = peek_handshake_key(body) if len(body) >= _MIN_HANDSHAKE else None
         if key is None:
@@ -255,6 +264,21 @@ class Sessions:
             self._set_up(session, path.label, now)
             return None
         return self._frame(session, path.label, content_type, content, now)
+
+    def ready(self, address: Address, now: float) -> Session | None:
+        """Give the session through which user data for an address can go now; None: `send` it one by one."""
+        session = self.by_address.get(address)
+        if session is None or session.paths.best is None:
+            return None
+        session.crypto.reset_if_timeout(now)
+        return session if session.can_carry_user_data else None
+
+    def sent_run(self, session: Session, size: int, now: float) -> None:
+        """Note user data that was sealed where it lies."""
+        session.last_used = now
+        session.bytes_out += size
+        if not session.unanswered_since:
+            session.unanswered_since = now
 
     def send_message(
         self, key: PublicKey, version: int, path: int, content: bytes, now: float

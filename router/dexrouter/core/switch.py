@@ -4,8 +4,8 @@ Rules:
 
 * It reads and writes the 12-byte header and nothing behind it, except that an error frame quotes its cause.
 * Interface 1 is the node's own router; peers get the lowest free of 0, 2, 3 ... 256.
-* `forward` is a function of the frame and of which interfaces are up. What it gives back goes out as it is:
-  either the frame with its new label, or an error frame for the interface that the frame came from.
+* `decide` is a function of the header and of which interfaces are up. What `forward` gives back goes out as
+  it is: either the frame with its new label, or an error frame for the interface that the frame came from.
 * A packet dies without a trace where an error could be abused or could circle: too short, error suppressed,
   label shifted out.
 """
@@ -96,12 +96,11 @@ class Switch:
         """Mark a peer's interface: frames for a peer that is down are answered with an error."""
         self._ports[number] = Port.UP if up else Port.DOWN
 
-    def forward(self, frame: bytes, source: int) -> tuple[int, bytes] | None:
-        """Give the interface that must send now, and the bytes; None if the frame is dropped."""
-        if len(frame) < HEADER_SIZE:
-            self.drops["switch.short"] += 1
-            return None
-        label, congestion, version_shift, _ = _HEADER.unpack_from(frame)
+    def decide(self, label: int, version_shift: int, source: int) -> tuple[int, int, int] | ErrorCode | None:
+        """Say where a frame goes: (interface, its label there, its version and shift), or why it does not.
+
+        `None`: it is to be dropped without an error.
+        """
         low = label & V358_LOW_BITS
         bits = V358_WIDTHS[low]
         destination = V358_NUMBERS[low]
@@ -109,21 +108,42 @@ class Switch:
         if source_bits > bits:
             # The way back does not fit into the space that the director leaves (spec 03 §6 step 5).
             if destination != ROUTER:
-                return self._refuse(frame, source, ErrorCode.MALFORMED_ADDRESS)
+                return ErrorCode.MALFORMED_ADDRESS
             if (label ^ 1) & ((1 << source_bits + 4) - 1):
-                return self._refuse(frame, source, ErrorCode.RETURN_PATH_INVALID)
+                return ErrorCode.RETURN_PATH_INVALID
             bits = source_bits
         port = self._ports[destination]
         if port == Port.FREE:
-            return self._refuse(frame, source, ErrorCode.MALFORMED_ADDRESS)
+            return ErrorCode.MALFORMED_ADDRESS
         if port == Port.DOWN and source != ROUTER:
-            return self._refuse(frame, source, ErrorCode.UNDELIVERABLE)
+            return ErrorCode.UNDELIVERABLE
         if (version_shift & _MAX_SHIFT) + bits > _MAX_SHIFT:
+            return None
+        return destination, label >> bits | _SOURCE_BITS[source][bits], version_shift + bits
+
+    def forward(self, frame: bytes, source: int) -> tuple[int, bytes] | None:
+        """Give the interface that must send now, and the bytes; None if the frame is dropped."""
+        if len(frame) < HEADER_SIZE:
+            self.drops["switch.short"] += 1
+            return None
+        label, congestion, version_shift, _ = _HEADER.unpack_from(frame)
+        decided = self.decide(label, version_shift, source)
+        if isinstance(decided, ErrorCode):
+            return self._refuse(frame, source, decided)
+        if decided is None:
             self.drops["switch.loop"] += 1
             return None
-        label = label >> bits | _SOURCE_BITS[source][bits]
-        header = _HEADER.pack(label, congestion, version_shift + bits, _CLASS)
+        destination, label, version_shift = decided
+        header = _HEADER.pack(label, congestion, version_shift, _CLASS)
         return destination, header + frame[HEADER_SIZE:]
+
+    def header_for_run(self, head: bytes | bytearray, source: int) -> tuple[int, bytes] | None:
+        """Give interface and new header for frames with this header; None: `forward` must see each one."""
+        label, congestion, version_shift, _ = _HEADER.unpack_from(head)
+        decided = self.decide(label, version_shift, source)
+        if decided is None or isinstance(decided, ErrorCode):
+            return None
+        return decided[0], _HEADER.pack(decided[1], congestion, decided[2], _CLASS)
 
     def _refuse(self, frame: bytes, source: int, code: ErrorCode) -> tuple[int, bytes] | None:
         """Make the error frame of spec 03 §6.3, if this frame may have one."""

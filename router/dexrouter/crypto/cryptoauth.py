@@ -9,8 +9,9 @@ Rules:
   values. Misuse by our own code raises `ValueError`.
 * A packet that is refused changes nothing, with one exception that the protocol asks for: a data packet
   that arrives before the session is established moves the replay window (spec 01 §8 B4).
-* Both functions are the per-packet path. In the run state they do: one comparison of the clock, one nonce,
-  one call into libsodium.
+* `seal_run` and `open_run` are the per-packet path: they do the same to many data packets that lie in one
+  buffer, with one look at the clock, and for each packet one nonce and one call into libsodium. What is not
+  plain data of an established session they leave to `seal` and `open`.
 * `next` is the protocol's own variable: below 5 it is the state, above it is the counter of our next data
   packet.
 
@@ -20,22 +21,26 @@ packet is authentic.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import Struct
-from typing import Final
+from typing import Any, Final, Protocol
 
 from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import KEY_SIZE, KeyPair, PublicKey, address_of
 from dexrouter.crypto.primitives import (
+    TAG_SIZE,
     BoxKey,
     box_secret,
     is_low_order,
+    open_at,
     open_behind,
     password_secret,
     prepare_key,
     public_key_of,
+    seal_at,
     seal_behind,
 )
-from dexrouter.crypto.replay import ReplayWindow
+from dexrouter.crypto.replay import WINDOW, ReplayWindow
 from dexrouter.crypto.transitions import TRANSITIONS, Action, Arrival, CryptoError, Phase, State
 from dexrouter.crypto.users import AUTH_NONE, AuthorizedUsers, Credentials, User
 from dexrouter.wire.crypto_header import (
@@ -69,6 +74,21 @@ _INITIATOR_SHIFT: Final = 32
 
 _STATES: Final = (State.INIT, State.SENT_HELLO, State.RECEIVED_HELLO, State.SENT_KEY, State.RECEIVED_KEY)
 _PHASES: Final = (Phase.IDLE, Phase.ASKING, Phase.ANSWERING, Phase.ANSWERING, Phase.KEYED)
+
+
+Span = tuple[int, int]
+
+
+class Buffers(Protocol):
+    """Packets in one buffer (core/packets.py)."""
+
+    @property
+    def buffer(self) -> bytearray:
+        """The buffer."""
+
+    @property
+    def at(self) -> Any:
+        """The same as `pointer` gives it."""
 
 
 def peek_handshake_key(packet: bytes | memoryview) -> PublicKey | None:
@@ -256,6 +276,87 @@ class Session:
             return CryptoError.REPLAY
         self._last_time = int(now)
         return payload
+
+    # -- many packets, each where it is in one buffer
+
+    def seal_run(
+        self, packets: Buffers, spans: Sequence[Span], offset: int, before: bytes, head: bytes, now: float
+    ) -> bool:
+        """Seal payloads in place, for a session that has its keys; False: `seal` has to do it.
+
+        At `offset` from the start of each span comes `before`, the counter, the tag, then the payload, whose
+        first bytes become `head`.
+        """
+        if now - self._last_time >= HANDSHAKE_TIMEOUT:
+            self.reset_if_timeout(now)
+        counter = self._next
+        if counter < FIRST_DATA_COUNTER or counter + len(spans) >= COUNTER_LIMIT:
+            return False
+        key = self._key
+        if key is None:
+            key = self._key = self._data_key()
+        self._next = counter + len(spans)
+        buffer, shift = packets.buffer, self._send_shift
+        counter_at = offset + len(before)
+        box_at = counter_at + 4
+        payload_at = box_at + TAG_SIZE
+        head_end = payload_at + len(head)
+        boxes, payloads = packets.at + box_at, packets.at + payload_at
+        for start, end in spans:
+            buffer[start + offset : start + box_at] = before + counter.to_bytes(4, "big")
+            if head:
+                buffer[start + payload_at : start + head_end] = head
+            nonce = (counter << shift).to_bytes(NONCE_SIZE, "little")
+            seal_at(boxes + start, payloads + start, end - start - payload_at, nonce, key)
+            counter += 1
+        return True
+
+    def open_run(
+        self, packets: Buffers, spans: Sequence[Span], first: int, offset: int, now: float
+    ) -> tuple[int, CryptoError | None]:
+        """Open data packets in place until one is refused: its number, and why. They begin at an offset.
+
+        The payload begins 20 bytes behind that. What is refused for anything but REPLAY is untouched and not
+        judged: `open` must look at it, for it may be a handshake. The timeout is the caller's business.
+        """
+        if not self._is_established:
+            return first, CryptoError.NO_SESSION
+        buffer, key, shift, replay = packets.buffer, self._key, self._receive_shift, self.replay
+        base, bits = replay.base, replay.bits
+        box_at = offset + 4
+        shortest = offset + MIN_PACKET
+        boxes, payloads = packets.at + box_at, packets.at + (box_at + TAG_SIZE)
+        word = _WORD.unpack_from
+        refused: CryptoError | None = None
+        number = first
+        for number in range(first, len(spans)):
+            start, end = spans[number]
+            if end - start < shortest:
+                refused = CryptoError.RUNT
+                break
+            counter: int = word(buffer, start + offset)[0]
+            nonce = (counter << shift).to_bytes(NONCE_SIZE, "little")
+            if counter < FIRST_DATA_COUNTER or open_at(
+                payloads + start, boxes + start, end - start - box_at, nonce, key
+            ):
+                refused = CryptoError.DECRYPT
+                break
+            bit = counter - base
+            if 0 <= bit < WINDOW and not bits >> bit & 1:
+                bits |= 1 << bit
+                continue
+            replay.bits = bits
+            is_fresh = replay.check(counter)
+            base, bits = replay.base, replay.bits
+            if not is_fresh:
+                refused = CryptoError.REPLAY
+                break
+        else:
+            number = len(spans)
+        replay.bits = bits
+        if number > first:
+            self._last_time = int(now)
+        return number, refused
 
     # -- data before the session is established
 

@@ -3,10 +3,11 @@
 Rules:
 
 * Low-order points are a failed operation: `None`, never an exception.
-* `seal_behind` and `open_behind` are the per-packet path. They call the compiled library directly, with a
-  prepared key, through one scratch buffer: half the time of `nacl.bindings`, which copies each argument
-  into a new buffer. The scratch buffer makes them unfit for use from several threads at once; the router
-  has one.
+* `seal_at` and `open_at` are the compiled library's own functions, for packets that stay where they are in a
+  buffer: half the time of `nacl.bindings`, which copies each argument into a new buffer. Nothing checks their
+  arguments but crypto/cryptoauth.py, which alone calls them.
+* `seal_behind` and `open_behind` are for packets that are objects of their own. They work through one scratch
+  buffer, which makes them unfit for use from several threads at once; the router has one.
 * Boxes are tag first, then cipher text.
 """
 
@@ -25,11 +26,14 @@ __all__ = [
     "BoxKey",
     "box_secret",
     "is_low_order",
+    "open_at",
     "open_behind",
     "password_secret",
+    "pointer",
     "prepare_key",
     "public_key_of",
     "scalarmult",
+    "seal_at",
     "seal_behind",
 ]
 
@@ -48,6 +52,15 @@ BoxKey = Any
 _from_buffer: Final = ffi.from_buffer
 _secretbox: Final = lib.crypto_secretbox_easy
 _secretbox_open: Final = lib.crypto_secretbox_open_easy
+seal_at: Final = _secretbox
+"""(target, message, message size, nonce, key): writes the box; the message may be at target + 16."""
+
+open_at: Final = _secretbox_open
+"""(target, box, box size, nonce, key): 0, or nothing is written; the target may be at box + 16."""
+
+pointer: Final = _from_buffer
+"""Give a buffer as these functions take it; sums with an offset point into it."""
+
 _scratch: Final = bytearray(MAX_PREFIX + TAG_SIZE + MAX_MESSAGE)
 _scratch_at: Final = _from_buffer(_scratch)
 _scratch_view: Final = memoryview(_scratch)

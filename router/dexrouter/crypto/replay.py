@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ReplayWindow"]
+__all__ = ["WINDOW", "ReplayWindow"]
 
-_WIDTH: Final = 64
+WINDOW: Final = 64
 _HALF: Final = 32
 _HALF_MASK: Final = 0xFFFF_FFFF
 _KEPT: Final = 47
@@ -40,7 +40,7 @@ class ReplayWindow:
         if offset < 0:
             self.out_of_range += 1
             return False
-        if offset >= _WIDTH:
+        if offset >= WINDOW:
             offset = self._advance(offset)
         bit = 1 << offset
         if self.bits & bit:
@@ -61,12 +61,12 @@ class ReplayWindow:
 
     def _advance(self, offset: int) -> int:
         """Move the window up until it holds the offset; the result is the offset in the moved window."""
-        while offset >= _WIDTH:
+        while offset >= WINDOW:
             if self.bits & _HALF_MASK == _HALF_MASK:
                 shift = _HALF
             else:
                 shift = offset - _KEPT
-                left_behind = self.bits & ((1 << min(shift, _WIDTH)) - 1)
+                left_behind = self.bits & ((1 << min(shift, WINDOW)) - 1)
                 self.lost += shift - left_behind.bit_count()
             self.base += shift
             self.bits >>= shift

@@ -13,9 +13,9 @@ from typing import Final
 
 from dexrouter.wire.checksum import internet_checksum
 from dexrouter.wire.errors import WireError
-from dexrouter.wire.virtio import NEEDS_CHECKSUM, VNET_HEADER_SIZE, SuperPacket, VnetHeader
+from dexrouter.wire.virtio import NEEDS_CHECKSUM, SuperPacket, VnetHeader
 
-__all__ = ["Spans", "cut", "cut_room", "finish_checksum"]
+__all__ = ["Spans", "cut", "cut_room"]
 
 Spans = list[tuple[int, int]]
 """Start and end of packets in a buffer."""
@@ -36,36 +36,22 @@ _FLAGS: Final = 0x01FF
 _SHORT: Final = Struct(">H")
 
 
-# -- from the host
-
-
-def finish_checksum(packet: bytearray, header: VnetHeader) -> None:
-    """Write the checksum that the kernel has left to the device. Raises WireError."""
-    start = header.checksum_start
-    at = start + header.checksum_offset
-    if at + 2 > len(packet):
-        raise WireError("the checksum lies behind the end of the packet", at)
-    # The field holds the sum of the pseudo header. 0 would mean: no checksum.
-    _SHORT.pack_into(packet, at, internet_checksum(packet[start:]) or _MODULUS)
-
-
-def cut(data: bytes, into: bytearray, at: int, gap: int) -> Spans:
-    """Write the packets that `data` stands for (a virtio header and a packet) from `at`, with gaps in front.
+def cut(vnet: bytes, packet: bytes, into: bytearray, at: int, gap: int) -> Spans:
+    """Write the packets that a packet with this virtio header stands for from `at`, with gaps in front.
 
     There must be room for all of them, and for the gaps. Raises WireError for what no kernel gives and for
     kinds of super-packets that were not asked for.
     """
-    header = VnetHeader.parse(data)
+    header = VnetHeader.parse(vnet)
     kind = header.kind & ~_CWR
     if kind == SuperPacket.NONE:
-        return _plain(data, header, into, at + gap)
+        return _plain(packet, header, into, at + gap)
     is_tcp = kind == SuperPacket.TCP6
     if not is_tcp and kind != SuperPacket.UDP:
         raise WireError(f"a super-packet of kind {kind}", 1)
-    packet = data[VNET_HEADER_SIZE:]
     shortest = _IPV6 + (_TCP_HEADER if is_tcp else _UDP_HEADER)
     if len(packet) < shortest or packet[0] >> 4 != 6 or packet[6] != (_TCP if is_tcp else _UDP):
-        raise WireError("a super-packet that is not TCP or UDP over IPv6", VNET_HEADER_SIZE)
+        raise WireError("a super-packet that is not TCP or UDP over IPv6", 0)
     if not header.segment_size:
         raise WireError("a super-packet of nothing", 4)
     return (_cut_tcp if is_tcp else _cut_udp)(packet, header.segment_size, into, at, gap)
@@ -77,21 +63,23 @@ def cut_room(length: int, segment_size: int, gap: int) -> int:
     return length + pieces * (gap + _IPV6 + 60)
 
 
-def _plain(data: bytes, header: VnetHeader, into: bytearray, start: int) -> Spans:
-    end = start + len(data) - VNET_HEADER_SIZE
+def _plain(packet: bytes, header: VnetHeader, into: bytearray, start: int) -> Spans:
+    end = start + len(packet)
+    into[start:end] = packet
     if header.flags & NEEDS_CHECKSUM:
-        packet = bytearray(data[VNET_HEADER_SIZE:])
-        finish_checksum(packet, header)
-        into[start:end] = packet
-    else:
-        into[start:end] = data[VNET_HEADER_SIZE:]
+        at = start + header.checksum_start
+        field = at + header.checksum_offset
+        if field + 2 > end:
+            raise WireError("the checksum lies behind the end of the packet", field - start)
+        # The field holds the sum of the pseudo header. 0 would mean that there is none.
+        _SHORT.pack_into(into, field, internet_checksum(into[at:end]) or _MODULUS)
     return [(start, end)]
 
 
 def _cut_tcp(packet: bytes, size: int, into: bytearray, at: int, gap: int) -> Spans:
     payload_at = _IPV6 + (packet[52] >> 4) * 4
     if not _IPV6 + _TCP_HEADER <= payload_at <= len(packet):
-        raise WireError("the TCP header is longer than the packet", VNET_HEADER_SIZE + 52)
+        raise WireError("the TCP header is longer than the packet", 52)
     flags = (packet[52] << 8 | packet[53]) & _FLAGS
     last = payload_at + (max(len(packet) - payload_at, 1) - 1) // size * size
     """Where the payload of the last piece begins."""

@@ -265,7 +265,9 @@ class Daemon:
     # -- run
 
     def _read_tun(self) -> None:
-        self.node.from_tun(self._device.read(), boot_time())
+        packets = self._device.read()
+        if packets is not None:
+            self.node.send_packets(packets, boot_time())
         self._carry_out()
 
     def _read_admin(self) -> None:

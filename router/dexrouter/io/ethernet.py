@@ -10,10 +10,12 @@ from __future__ import annotations
 import errno
 import socket
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from dexrouter.core.links import LinkAddress, LinkKind
-from dexrouter.io.udp import BURST, Batch
+from dexrouter.core.outputs import Buffer
+from dexrouter.io.udp import BURST
 from dexrouter.wire.errors import WireError
 from dexrouter.wire.ethernet import BROADCAST, ETHERTYPE, unwrap, wrap
 
@@ -26,6 +28,7 @@ _ARPHRD_ETHER: Final = 1
 _PACKET_HOST: Final = 0
 _PACKET_BROADCAST: Final = 1
 
+Batch = tuple[LinkAddress, list[bytes]]
 HeardBeacon = tuple[LinkAddress, bytes]
 """Who sent it, and its content."""
 
@@ -91,7 +94,7 @@ class EthernetDevice:
             self._take(frame, source[2], source[4], batches, beacons)
         return batches, beacons
 
-    def send(self, address: LinkAddress, payloads: list[bytes]) -> None:
+    def send(self, address: LinkAddress, payloads: Sequence[Buffer]) -> None:
         """Send each of them to a MAC address; what the kernel does not take is lost and counted."""
         if self._socket is None:
             self.drops["eth.closed"] += len(payloads)

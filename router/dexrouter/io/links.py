@@ -19,6 +19,7 @@ from typing import Final
 from dexrouter.admin.edge import EdgeError
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.node import Node
+from dexrouter.core.outputs import Buffer
 from dexrouter.core.peering import BeaconMode
 from dexrouter.io import netlink
 from dexrouter.io.beacons import BeaconSocket
@@ -113,7 +114,7 @@ class Links:
                 return number
         return None
 
-    def transmit(self, interface: int, address: LinkAddress, datagrams: list[bytes]) -> None:
+    def transmit(self, interface: int, address: LinkAddress, datagrams: list[Buffer]) -> None:
         """Send datagrams to one peer."""
         self._links[interface].send(address, datagrams)
 
@@ -294,7 +295,7 @@ class Links:
     def _read_udp(self, number: int, link: UdpSocket) -> None:
         now = boot_time()
         for source, datagrams in link.receive():
-            self._node.receive(number, source, datagrams, now)
+            self._node.receive_packets(number, source, datagrams, now)
         self._carry_out()
 
     def _read_beacons(self, number: int, beacons: BeaconSocket) -> None:

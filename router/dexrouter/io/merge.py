@@ -15,11 +15,10 @@ from collections.abc import Iterable
 from struct import Struct
 from typing import Final
 
+from dexrouter.core.outputs import Buffer
 from dexrouter.wire.virtio import PLAIN, SuperPacket, VnetHeader
 
-__all__ = ["Buffer", "merge"]
-
-Buffer = bytes | bytearray | memoryview
+__all__ = ["merge"]
 
 _IPV6: Final = 40
 _TCP: Final = 6

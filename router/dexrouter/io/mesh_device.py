@@ -15,7 +15,8 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TypeAlias, TypeVar
 
 from dexrouter.admin.edge import EdgeError
-from dexrouter.core.outputs import Assigned
+from dexrouter.core.outputs import Assigned, Buffer
+from dexrouter.core.packets import Packets
 from dexrouter.core.route_generation import generate_routes
 from dexrouter.crypto.keys import Address
 from dexrouter.io.errors import StartError
@@ -74,11 +75,11 @@ class MeshDevice:
         self._loop.add_reader(tun.fileno(), self._on_readable)
         self._change()
 
-    def read(self) -> list[bytes]:
+    def read(self) -> Packets | None:
         """Take the packets that the host sends, at most a burst."""
-        return [] if self._tun is None else self._tun.read()
+        return None if self._tun is None else self._tun.read()
 
-    def write(self, packets: list[bytes]) -> None:
+    def write(self, packets: list[Buffer]) -> None:
         """Hand packets to the host."""
         if self._tun is not None:
             self._tun.write(packets)

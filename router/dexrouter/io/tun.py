@@ -1,7 +1,8 @@
 """The TUN device: IP packets of the host in and out (spec 04 §9).
 
-Opened without the packet-information prefix, so that a packet is a packet. The device is made when it is not
-there and goes with the process; its address is set through netlink (io/netlink.py).
+Opened without the packet-information prefix, and with virtio headers where the kernel has them: then it hands
+out up to 64 KiB of one TCP stream at once (cut.py), and takes the same (merge.py). The device is made when it
+is not there and goes with the process; its address is set through netlink (io/netlink.py).
 """
 
 from __future__ import annotations
@@ -11,9 +12,16 @@ import fcntl
 import os
 import struct
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
+from dexrouter.core.outputs import Buffer
+from dexrouter.core.packets import HEAD_ROOM, Packets, Span
+from dexrouter.io.cut import cut, cut_room
 from dexrouter.io.errors import StartError
+from dexrouter.io.merge import merge
+from dexrouter.wire.errors import WireError
+from dexrouter.wire.virtio import VNET_HEADER_SIZE
 
 __all__ = ["MTU", "TunDevice"]
 
@@ -21,18 +29,28 @@ MTU: Final = 1304
 """Leaves room for every header, the longest handshake included, in a 1492-byte link (spec 04 §10)."""
 
 BURST: Final = 64
+"""Packets taken before other descriptors have their turn, but the last may be a super-packet."""
+_BURST_SIZE: Final = 64 * 1024
+_LONGEST: Final = 65535
+_ROOM: Final = _BURST_SIZE + cut_room(_LONGEST, 48, HEAD_ROOM)
+"""The last packet of a burst may be a super-packet of the shortest segments that TCP has."""
+_ON: Final = "on"
+_OFF: Final = "switched off"
 _PATH: Final = "/dev/net/tun"
 _TUNSETIFF: Final = 0x400454CA
 _IFF_TUN: Final = 0x0001
 _IFF_NO_PI: Final = 0x1000
+_IFF_VNET_HDR: Final = 0x4000
+_TUNSETOFFLOAD: Final = 0x400454D0
+_TUN_F_CSUM: Final = 0x01
+_TUN_F_TSO6: Final = 0x04
 _IFREQ: Final = struct.Struct("16sH22x")
-_READ_SIZE: Final = 65536
 
 
 class TunDevice:
     """An open TUN device."""
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None, *, offloads: bool = True) -> None:
         """Make or attach to the device; without a name the kernel takes the next `tunN`.
 
         Raises StartError.
@@ -44,40 +62,99 @@ class TunDevice:
                 f"cannot open {_PATH}: {error.strerror}",
                 advice="The kernel's TUN driver is needed: `modprobe tun`; a container needs /dev/net/tun.",
             ) from error
-        request = _IFREQ.pack((name or "").encode(), _IFF_TUN | _IFF_NO_PI)
+        self._has_headers = False
+        self.offloads: dict[str, str] = {"super-packets": _OFF, "joining": _OFF}
+        """Which are in use, or why not."""
         try:
-            answer = fcntl.ioctl(self._descriptor, _TUNSETIFF, request)
+            self.name = self._attach(name, offloads=offloads)
         except OSError as error:
             os.close(self._descriptor)
             raise _attach_error(name, error) from error
-        self.name: str = _IFREQ.unpack(answer)[0].rstrip(b"\0").decode()
         self.drops: Counter[str] = Counter()
+        self._packets = Packets(bytearray(_ROOM))
+        self._header = bytearray(VNET_HEADER_SIZE)
 
     def fileno(self) -> int:
         """Descriptor for the event loop."""
         return self._descriptor
 
-    def read(self) -> list[bytes]:
-        """Take the packets that wait, at most a burst."""
-        packets: list[bytes] = []
-        for _ in range(BURST):
+    def read(self) -> Packets:
+        """Take the packets that wait, at most a burst; they are good until the next call."""
+        packets, header, has_header = self._packets, self._header, self._has_headers
+        spans: list[Span] = []
+        packets.spans = spans
+        at = HEAD_ROOM
+        while at < _BURST_SIZE and len(spans) < BURST:
+            place = packets.view[at : at + _LONGEST]
             try:
-                packets.append(os.read(self._descriptor, _READ_SIZE))
+                size = os.readv(self._descriptor, (header, place) if has_header else (place,))
             except BlockingIOError:
                 break
             except OSError:
                 # EIO: the device is down. What was read before still counts.
                 self.drops["tun.read"] += 1
                 break
+            if has_header:
+                size -= VNET_HEADER_SIZE
+                if header[0] or header[1]:
+                    at = self._cut(bytes(header), at, size)
+                    continue
+            spans.append((at, at + size))
+            at += size + HEAD_ROOM
         return packets
 
-    def write(self, packets: list[bytes]) -> None:
+    def write(self, packets: list[Buffer]) -> None:
         """Hand packets to the host; one that the kernel refuses is lost and counted."""
-        for packet in packets:
+        if not self._has_headers:
+            for packet in packets:
+                self._write((packet,), 1)
+            return
+        for parts in merge(packets):
+            self._write(parts, max(len(parts) - 2, 1))
+
+    def _write(self, parts: Sequence[Buffer], count: int) -> None:
+        try:
+            os.writev(self._descriptor, parts)
+        except OSError as error:
+            self.drops[f"tun.{errno.errorcode.get(error.errno or 0, 'unknown')}"] += count
+
+    def _cut(self, header: bytes, at: int, size: int) -> int:
+        """Replace what was read by the packets that it stands for; gives where the next one may lie."""
+        packets = self._packets
+        data = bytes(packets.view[at : at + size])
+        try:
+            packets.spans += cut(header, data, packets.buffer, at - HEAD_ROOM, HEAD_ROOM)
+        except WireError:
+            self.drops["tun.super_packet"] += 1
+            return at
+        return packets.spans[-1][1] + HEAD_ROOM
+
+    def _attach(self, name: str | None, *, offloads: bool) -> str:
+        wanted = (name or "").encode()
+        if offloads:
             try:
-                os.write(self._descriptor, packet)
+                attached = self._set(wanted, _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR)
             except OSError as error:
-                self.drops[f"tun.{errno.errorcode.get(error.errno or 0, 'unknown')}"] += 1
+                self.offloads = dict.fromkeys(self.offloads, f"no virtio headers: {error.strerror}")
+            else:
+                self._has_headers = True
+                self.offloads["joining"] = _ON
+                self._offer()
+                return attached
+        return self._set(wanted, _IFF_TUN | _IFF_NO_PI)
+
+    def _set(self, name: bytes, flags: int) -> str:
+        answer = fcntl.ioctl(self._descriptor, _TUNSETIFF, _IFREQ.pack(name, flags))
+        return str(_IFREQ.unpack(answer)[0].rstrip(b"\0").decode())
+
+    def _offer(self) -> None:
+        """Tell the kernel that it may leave checksums and the cutting of TCP over IPv6 to us."""
+        try:
+            fcntl.ioctl(self._descriptor, _TUNSETOFFLOAD, _TUN_F_CSUM | _TUN_F_TSO6)
+        except OSError as error:
+            self.offloads["super-packets"] = f"{error.strerror}"
+        else:
+            self.offloads["super-packets"] = _ON
 
     def close(self) -> None:
         """Let the device go; the kernel removes it."""

@@ -10,9 +10,13 @@ import errno
 import logging
 import socket
 from collections import Counter
+from struct import Struct
+from sys import byteorder
 from typing import Final
 
 from dexrouter.core.links import LinkAddress, LinkKind
+from dexrouter.core.outputs import Buffer
+from dexrouter.core.packets import Packets, Span
 from dexrouter.io.errors import StartError
 from dexrouter.io.log import event
 
@@ -24,11 +28,24 @@ MAX_DATAGRAM: Final = 3496
 """The largest link packet (spec 02 §2)."""
 BURST: Final = 64
 """Datagrams taken before other descriptors have their turn."""
+
 _BUFFER: Final = 4 * 1024 * 1024
 _SO_SNDBUFFORCE: Final = 32
 _SO_RCVBUFFORCE: Final = 33
 
-Batch = tuple[LinkAddress, list[bytes]]
+_SOL_UDP: Final = 17
+_UDP_SEGMENT: Final = 103
+_UDP_GRO: Final = 104
+_U16: Final = Struct("=H")
+_ANCILLARY_SIZE: Final = 64
+_LONGEST: Final = 65535
+_BURST_SIZE: Final = 64 * 1024
+_LONGEST_TRAIN: Final = 65000
+_MOST_SEGMENTS: Final = 64
+"""The kernel's own limits on what is cut by it."""
+_NOT_SO: Final = frozenset({errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.ENOPROTOOPT})
+
+Batch = tuple[LinkAddress, Packets]
 
 
 class UdpSocket:
@@ -55,6 +72,12 @@ class UdpSocket:
         self.host = host
         self.port: int = self._socket.getsockname()[1]
         self.drops: Counter[str] = Counter()
+        self._packets = Packets(bytearray(_BURST_SIZE + 2 * _LONGEST))
+        self.offloads = {"segmentation": "on", "receive offload": "on"}
+        """Which are in use, or why not."""
+        self._segment_limit = MAX_DATAGRAM
+        """Longest datagrams that are left to the kernel to cut; 0: none."""
+        self._probe_offloads()
 
     @property
     def name(self) -> str:
@@ -67,44 +90,103 @@ class UdpSocket:
         return self._socket.fileno()
 
     def receive(self) -> list[Batch]:
-        """Take what has come, at most a burst: datagrams in order, runs from one address together."""
+        """Take what has come, at most a burst: datagrams in order, runs from one address together.
+
+        They are good until the next call.
+        """
         batches: list[Batch] = []
-        receive = self._socket.recvfrom
+        packets = self._packets
+        receive, view = self._socket.recvmsg_into, packets.view
+        spans: list[Span] = []
         last: LinkAddress | None = None
+        at = 0
         for _ in range(BURST):
+            if at > _BURST_SIZE:
+                break
             try:
-                datagram, source = receive(MAX_DATAGRAM)
+                size, ancillary, _, source = receive((view[at : at + _LONGEST],), _ANCILLARY_SIZE)
             except BlockingIOError:
                 break
             except OSError as error:
                 # An ICMP error of an earlier datagram: reading on clears it.
                 self._count(error)
                 continue
-            if source == last:
-                batches[-1][1].append(datagram)
+            if source != last:
+                spans, last = [], source
+                batches.append((source, packets.sharing(spans)))
+            end = at + size
+            each = _segment_size(ancillary) if ancillary else size
+            if 0 < each < size:
+                spans += [(start, min(start + each, end)) for start in range(at, end, each)]
             else:
-                batches.append((source, [datagram]))
-                last = source
+                spans.append((at, min(end, at + MAX_DATAGRAM)))
+            at = end
         return batches
 
-    def send(self, address: LinkAddress, datagrams: list[bytes]) -> None:
-        """Send each of them; what the kernel does not take is lost and counted."""
-        send = self._socket.sendto
-        for datagram in datagrams:
-            try:
-                send(datagram, address)
-            except OSError as error:
-                self._count(error)
+    def send(self, address: LinkAddress, datagrams: list[Buffer]) -> None:
+        """Send each of them, those of one size in one call; what the kernel refuses is lost and counted."""
+        count = len(datagrams)
+        first = 0
+        while first < count:
+            size = total = len(datagrams[first])
+            last = first + 1
+            if size <= self._segment_limit:
+                most = min(count, first + _MOST_SEGMENTS)
+                while last < most:
+                    length = len(datagrams[last])
+                    total += length
+                    if not 0 < length <= size or total > _LONGEST_TRAIN:
+                        break
+                    last += 1
+                    if length < size:
+                        break
+            if last - first == 1:
+                self._send_one(datagrams[first], address)
+            else:
+                self._send_train(datagrams[first:last], size, address)
+            first = last
+
+    def _send_one(self, datagram: Buffer, address: LinkAddress) -> None:
+        try:
+            self._socket.sendto(datagram, address)
+        except OSError as error:
+            self._count(error)
+
+    def _send_train(self, datagrams: list[Buffer], size: int, address: LinkAddress) -> None:
+        """Let the kernel cut it; only the last may be shorter."""
+        try:
+            self._socket.sendmsg(datagrams, ((_SOL_UDP, _UDP_SEGMENT, _U16.pack(size)),), 0, address)
+        except OSError as error:
+            if error.errno not in _NOT_SO:
+                self._count(error, len(datagrams))
+                return
+            # This size does not fit the way there, or its device cannot: one by one it may.
+            self._segment_limit = 0 if error.errno == errno.EIO else size - 1
+            self.offloads["segmentation"] = f"up to {self._segment_limit} bytes: {error.strerror}"
+            for datagram in datagrams:
+                self._send_one(datagram, address)
 
     def close(self) -> None:
         """Release the port."""
         self._socket.close()
 
-    def _count(self, error: OSError) -> None:
-        name = errno.errorcode.get(error.errno or 0, "unknown")
-        self.drops[f"udp.{name}"] += 1
-        if self.drops[f"udp.{name}"] == 1:
+    def _count(self, error: OSError, lost: int = 1) -> None:
+        name = f"udp.{errno.errorcode.get(error.errno or 0, 'unknown')}"
+        is_first = name not in self.drops
+        self.drops[name] += lost
+        if is_first:
             _log.warning(event("udp", interface=self.name, error=error.strerror))
+
+    def _probe_offloads(self) -> None:
+        try:
+            self._socket.getsockopt(_SOL_UDP, _UDP_SEGMENT)
+        except OSError as error:
+            self._segment_limit = 0
+            self.offloads["segmentation"] = f"{error.strerror}"
+        try:
+            self._socket.setsockopt(_SOL_UDP, _UDP_GRO, 1)
+        except OSError as error:
+            self.offloads["receive offload"] = f"{error.strerror}"
 
     def _enlarge_buffers(self) -> None:
         """Room for bursts; beyond the system's limit only with CAP_NET_ADMIN."""
@@ -116,6 +198,14 @@ class UdpSocket:
                 self._socket.setsockopt(socket.SOL_SOCKET, forced, _BUFFER)
             except PermissionError:
                 self._socket.setsockopt(socket.SOL_SOCKET, plain, _BUFFER)
+
+
+def _segment_size(ancillary: list[tuple[int, int, bytes]]) -> int:
+    """Size of the datagrams that came as one; 0: it is one."""
+    for level, kind, data in ancillary:
+        if level == _SOL_UDP and kind == _UDP_GRO:
+            return int.from_bytes(data[:2], byteorder)
+    return 0
 
 
 def _bind_error(host: str, port: int, error: OSError) -> StartError:

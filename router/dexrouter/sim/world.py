@@ -199,10 +199,10 @@ class World:
         for output in node.drain():
             if isinstance(output, Transmit):
                 target = self._by_address[output.address]
-                for datagram in output.datagrams:
+                for datagram in map(bytes, output.datagrams):
                     self._transmit(number, target, datagram)
             elif isinstance(output, ToTun):
-                for packet in output.packets:
+                for packet in map(bytes, output.packets):
                     self._to_host(number, packet)
         deadline = max(node.next_deadline(), self.now)
         if deadline < place.wake:

@@ -28,7 +28,7 @@ _MAGIC: Final = 0xFC00
 LINK_HEADER_SIZE: Final = _LINK.size
 
 
-def wrap(payload: bytes | memoryview) -> bytes:
+def wrap(payload: bytes | bytearray | memoryview) -> bytes:
     """Put the header in front of a payload."""
     return b"".join((_LINK.pack(0, len(payload) + LINK_HEADER_SIZE, _MAGIC), payload))
 

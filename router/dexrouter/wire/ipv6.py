@@ -21,6 +21,7 @@ __all__ = [
     "TUN_PREFIX_IPV4",
     "TUN_PREFIX_IPV6",
     "TUN_PREFIX_SIZE",
+    "header_for",
     "rebuild",
     "strip",
 ]
@@ -58,8 +59,11 @@ def strip(packet: bytes | memoryview) -> tuple[int, bytes | memoryview]:
 
 def rebuild(source: bytes, destination: bytes, next_header: int, content: bytes | memoryview) -> bytes:
     """Put a header in front of content. Raises `WireError` if the content is longer than IPv6 can say."""
-    length = len(content)
+    return b"".join((header_for(source, destination, next_header, len(content)), content))
+
+
+def header_for(source: bytes, destination: bytes, next_header: int, length: int) -> bytes:
+    """Make the header of content that has this length. Raises `WireError` if IPv6 cannot say it."""
     if length > _MAX_LENGTH:
         raise WireError("the content is longer than an IPv6 packet", _MAX_LENGTH)
-    header = _HEADER.pack(_VERSION_CLASS_FLOW, length, next_header, HOP_LIMIT, source, destination)
-    return b"".join((header, content))
+    return _HEADER.pack(_VERSION_CLASS_FLOW, length, next_header, HOP_LIMIT, source, destination)

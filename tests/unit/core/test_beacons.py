@@ -31,7 +31,7 @@ def peers(node: Node) -> list[Peer]:
 
 
 def datagrams(node: Node) -> list[bytes]:
-    return [data for out in node.drain() if isinstance(out, Transmit) for data in out.datagrams]
+    return [bytes(data) for out in node.drain() if isinstance(out, Transmit) for data in out.datagrams]
 
 
 def neighbour(seed: int = 7) -> RemotePeer:

@@ -15,7 +15,7 @@ ADDRESS = ("192.0.2.9", 9)
 
 def hellos(outputs: list[Output]) -> list[bytes]:
     return [
-        datagram
+        bytes(datagram)
         for output in outputs
         if type(output) is Transmit and output.address == ADDRESS
         for datagram in output.datagrams

@@ -1,0 +1,246 @@
+"""The half of a node that every packet goes through: runs of packets that stay where they are in a buffer.
+
+A *run* is packets of one batch that follow one another and have the same way: session, path and peer are
+looked up once for all of them, the headers are written in front of the content where it lies, and both layers
+of encryption work in place. Nothing is allocated for a packet but what the edge is handed: a slice.
+
+Rules:
+
+* A run never waits for packets, and never changes the order in which packets go to one place.
+* Here is only the plain case: established sessions, frames that the switch passes. Anything else (handshakes,
+  control frames, replays, errors, what must be held) goes packet by packet to the abstract methods, as if it
+  had come alone; so there is one rule for each thing, and it is not here.
+* Counters and states after a run are what they are after its packets one by one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from struct import Struct
+from typing import Final
+
+from dexrouter.core.links import LinkAddress
+from dexrouter.core.outputs import Buffer, ToTun
+from dexrouter.core.packets import HEAD_ROOM, Packets, Span
+from dexrouter.core.peering import Peering
+from dexrouter.core.sessions import Session, Sessions
+from dexrouter.core.switch import ROUTER, Switch
+from dexrouter.crypto.cryptoauth import CryptoError
+from dexrouter.crypto.keys import Address, KeyPair
+from dexrouter.wire.control import CONTROL_WORD
+from dexrouter.wire.ipv6 import header_for
+from dexrouter.wire.labels import reverse64
+from dexrouter.wire.session_frame import data_header
+
+__all__ = ["DataPath"]
+
+_FRAME_AT: Final = 20
+"""Of a datagram: where the switch frame begins, behind the link's nonce and tag."""
+_BODY_AT: Final = 32
+_SESSION_AT: Final = 36
+"""Where the session's nonce is, behind the handle."""
+_DATA_AT: Final = 56
+_CONTENT_AT: Final = 60
+_IPV6: Final = 40
+_MESH_BYTE: Final = 0xFC
+_LAST_NEXT_HEADER: Final = 255
+_PATH: Final = Struct(">QI")
+_WORD: Final = Struct(">I")
+_NEW_FRAME: Final = 0x40
+"""Version 1, nothing shifted yet."""
+
+
+class DataPath(ABC):
+    """What a node does with runs of packets. A node is one, and has the rest."""
+
+    own: KeyPair
+    switch: Switch
+    peering: Peering
+    sessions: Sessions
+    drops: Counter[str]
+
+    # -- what a packet that is not plain goes to
+
+    @abstractmethod
+    def _forward(self, frame: bytes, source: int, now: float) -> None:
+        """Pass one frame through the switch."""
+
+    @abstractmethod
+    def _to_router(self, frame: bytes, now: float) -> None:
+        """Take one frame that the switch has passed to the router."""
+
+    @abstractmethod
+    def _deliver(self, session: Session, content_type: int, content: bytes, path: int, now: float) -> None:
+        """Take the content of one packet of a session."""
+
+    @abstractmethod
+    def _into_tunnel(self, packet: bytes, now: float) -> None:
+        """Take one packet of the host that is not for the mesh."""
+
+    # -- in
+
+    def _receive_runs(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> None:
+        spans, number = packets.spans, 0
+        while number < len(spans):
+            opened = self.peering.open_run(interface, source, packets, number, now)
+            if opened.slot is not None:
+                self._forward_runs(packets, opened.spans, opened.slot, now)
+            number = opened.next
+
+    def _forward_runs(self, packets: Packets, spans: list[Span], source: int, now: float) -> None:
+        """Divide frames from one peer into runs with the same header, handle included."""
+        buffer, count, first = packets.buffer, len(spans), 0
+        while first < count:
+            start, end = spans[first]
+            if end - start < _SESSION_AT:
+                self._forward(bytes(packets.view[start + _FRAME_AT : end]), source, now)
+                first += 1
+                continue
+            head = buffer[start + _FRAME_AT : start + _SESSION_AT]
+            last = first + 1
+            while last < count:
+                start, end = spans[last]
+                if end - start < _SESSION_AT or buffer[start + _FRAME_AT : start + _SESSION_AT] != head:
+                    break
+                last += 1
+            run = spans if last - first == count else spans[first:last]
+            self._forward_run(packets, run, head, source, now)
+            first = last
+
+    def _forward_run(
+        self, packets: Packets, run: list[Span], head: bytearray, source: int, now: float
+    ) -> None:
+        decided = self.switch.header_for_run(head, source)
+        if decided is None:
+            for start, end in run:
+                self._forward(bytes(packets.view[start + _FRAME_AT : end]), source, now)
+            return
+        slot, header = decided
+        if slot == ROUTER:
+            self._open_run(packets, run, header, _WORD.unpack_from(head, 12)[0], now)
+            return
+        buffer = packets.buffer
+        for start, _ in run:
+            buffer[start + _FRAME_AT : start + _BODY_AT] = header
+        self.peering.send_run(self.peering.by_slot[slot], packets, run, 0, now)
+
+    def _open_run(self, packets: Packets, run: list[Span], header: bytes, handle: int, now: float) -> None:
+        """Open packets of one session that came over one path."""
+        session = self.sessions.by_handle.get(handle)
+        path = reverse64(_PATH.unpack_from(header)[0])
+        view, number = packets.view, 0
+        while number < len(run):
+            refused: CryptoError | None = CryptoError.NO_SESSION
+            if session is not None and handle != CONTROL_WORD:
+                first = number
+                number, refused = session.crypto.open_run(packets, run, first, _SESSION_AT, now)
+                if number > first:
+                    self._deliver_run(session, path, packets, run[first:number], now)
+            if refused is None:
+                return
+            start, end = run[number]
+            if refused is CryptoError.REPLAY and session is not None:
+                self.sessions.refused(session, path, bytes(view[start + _BODY_AT : end]), refused, now)
+            else:
+                self._to_router(header + view[start + _BODY_AT : end], now)
+            number += 1
+
+    def _deliver_run(
+        self, session: Session, path: int, packets: Packets, run: list[Span], now: float
+    ) -> None:
+        self.sessions.heard_run(
+            session, path, sum(end - start for start, end in run) - len(run) * _DATA_AT, now
+        )
+        buffer, view = packets.buffer, packets.view
+        deliver = self._packets_for_host().append
+        header, described = b"", (-1, -1)
+        for start, end in run:
+            content_type = buffer[start + 58] << 8 | buffer[start + 59]
+            length = end - start - _CONTENT_AT
+            if length < 0:
+                self.drops["session.no_data_header"] += 1
+            elif content_type > _LAST_NEXT_HEADER:
+                content = bytes(view[start + _CONTENT_AT : end])
+                self._deliver(session, content_type, content, path, now)
+            else:
+                if described != (content_type, length):
+                    described = content_type, length
+                    header = header_for(session.address, self.own.address, content_type, length)
+                # The IPv6 header has the room of all that stood between the link's header and the content.
+                buffer[start + _FRAME_AT : start + _CONTENT_AT] = header
+                deliver(view[start + _FRAME_AT : end])
+
+    def _packets_for_host(self) -> list[Buffer]:
+        outputs = self.peering.outputs
+        for output in reversed(outputs[-4:]):
+            if type(output) is ToTun:
+                return output.packets
+        made = ToTun([])
+        outputs.append(made)
+        return made.packets
+
+    # -- out
+
+    def _send_runs(self, packets: Packets, now: float) -> None:
+        """Divide what the host sends into runs to one destination with one next header (spec 04 §9.2)."""
+        buffer, spans, first = packets.buffer, packets.spans, 0
+        count = len(spans)
+        while first < count:
+            start, end = spans[first]
+            if end - start < _IPV6 or buffer[start] >> 4 != 6 or buffer[start + 24] != _MESH_BYTE:
+                self._into_tunnel(bytes(packets.view[start:end]), now)
+                first += 1
+                continue
+            ends, next_header = buffer[start + 8 : start + 40], buffer[start + 6]
+            last = first + 1
+            while last < count:
+                start, end = spans[last]
+                if (
+                    end - start < _IPV6
+                    or buffer[start + 8 : start + 40] != ends
+                    or buffer[start + 6] != next_header
+                    or buffer[start] >> 4 != 6
+                ):
+                    break
+                last += 1
+            self._send_run(packets, spans[first:last], ends, next_header, now)
+            first = last
+
+    def _send_run(
+        self, packets: Packets, run: list[Span], ends: bytearray, next_header: int, now: float
+    ) -> None:
+        if bytes(ends[:16]) != self.own.address:
+            self.drops["tun.foreign_source"] += len(run)
+            return
+        destination = Address(bytes(ends[16:]))
+        view = packets.view
+        if destination == self.own.address:
+            self._packets_for_host().extend(bytes(view[start:end]) for start, end in run)
+            return
+        if self._send_plain_run(packets, run, destination, next_header, now):
+            return
+        for start, end in run:
+            frame = self.sessions.send(destination, next_header, bytes(view[start + _IPV6 : end]), now)
+            if frame is not None:
+                self._forward(frame, ROUTER, now)
+
+    def _send_plain_run(
+        self, packets: Packets, run: list[Span], destination: Address, next_header: int, now: float
+    ) -> bool:
+        """Seal for the session, then for the first peer on the path; False: it is not as plain as that."""
+        session = self.sessions.ready(destination, now)
+        path = None if session is None else session.paths.best
+        if session is None or path is None:
+            return False
+        decided = self.switch.header_for_run(_PATH.pack(path.label, _NEW_FRAME << 16), ROUTER)
+        if decided is None or decided[0] == ROUTER:
+            return False
+        slot, header = decided
+        before = header + _WORD.pack(session.send_handle)
+        if not session.crypto.seal_run(packets, run, 0, before, data_header(next_header), now):
+            return False
+        content = sum(end - start for start, end in run) - len(run) * _IPV6
+        self.sessions.sent_run(session, content, now)
+        self.peering.send_run(self.peering.by_slot[slot], packets, run, -HEAD_ROOM, now)
+        return True

@@ -1,0 +1,62 @@
+"""Packets in one writable buffer: they are opened, changed, moved on and sealed where they lie.
+
+A span is start and end of a packet in the buffer. Whoever fills the buffer leaves HEAD_ROOM bytes free in
+front of packets that come from the host: the headers of the way out go there (spec 04 §4.7).
+
+```
+from the host                     [head-room 20 ][IPv6 header 40                              ][content]
+what goes out, and what comes in  [nonce 4][tag 16][switch 12][handle 4][nonce 4][tag 16][data 4][content]
+to the host                                     [IPv6 header 40                              ][content]
+```
+
+So a packet of content n has a datagram of n + 60, and the content never moves. Outputs of the node are slices
+of the buffer: they are good until its owner fills it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from dexrouter.crypto.primitives import pointer
+
+__all__ = ["HEAD_ROOM", "Packets", "Span", "copied"]
+
+HEAD_ROOM: Final = 20
+
+Span = tuple[int, int]
+
+
+class Packets:
+    """A buffer, and where packets are in it."""
+
+    __slots__ = ("at", "buffer", "spans", "view")
+
+    def __init__(self, buffer: bytearray) -> None:
+        self.buffer = buffer
+        self.view = memoryview(buffer)
+        self.at: Any = pointer(buffer)
+        """The buffer as libsodium takes it."""
+        self.spans: list[Span] = []
+
+    def sharing(self, spans: list[Span]) -> Packets:
+        """Give other packets of the same buffer."""
+        other: Packets = object.__new__(Packets)
+        other.buffer, other.view, other.at, other.spans = self.buffer, self.view, self.at, spans
+        return other
+
+
+def copied(packets: Sequence[bytes | bytearray | memoryview]) -> Packets:
+    """Copy packets into a buffer of their own, with head-room."""
+    room = bytes(HEAD_ROOM)
+    parts: list[bytes | bytearray | memoryview] = []
+    spans: list[Span] = []
+    at = 0
+    for packet in packets:
+        start = at + HEAD_ROOM
+        at = start + len(packet)
+        parts += (room, packet)
+        spans.append((start, at))
+    made = Packets(bytearray(b"".join(parts)))
+    made.spans = spans
+    return made

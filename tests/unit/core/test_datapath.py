@@ -1,0 +1,213 @@
+"""Runs of packets: the same as its packets one by one, whatever is between them."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dexrouter.core.node import Node
+from dexrouter.core.outputs import ToTun, Transmit
+from dexrouter.core.packets import copied
+from dexrouter.wire.ipv6 import rebuild
+from virtual_wire import World
+
+TCP, UDP, ICMP = 6, 17, 58
+
+
+def linked(*names: str, seed: int = 1) -> World:
+    """Give a line of nodes whose ends have an established session with keys on both sides."""
+    world = World(seed=seed)
+    world.line(*names)
+    first, last = names[0], names[-1]
+    for _ in range(40):
+        world.from_tun(first, packet(world, first, last, b"hello"))
+        world.from_tun(last, packet(world, last, first, b"hello"))
+        world.run(0.25)
+        if len(world.tun[first]) > 3 and len(world.tun[last]) > 3:
+            break
+    assert len(world.tun[first]) > 3
+    for name in names:
+        world.tun[name].clear()
+    world.sent.clear()
+    return world
+
+
+def packet(world: World, source: str, target: str, content: bytes, next_header: int = UDP) -> bytes:
+    return rebuild(world.key(source).address, world.key(target).address, next_header, content)
+
+
+def datagrams(node: Node) -> list[bytes]:
+    """Give everything that a node wants to send, as bytes, in order."""
+    return [
+        bytes(datagram)
+        for output in node.drain()
+        if isinstance(output, Transmit)
+        for datagram in output.datagrams
+    ]
+
+
+def host_packets(node: Node) -> list[bytes]:
+    """Give everything that a node wants to write to its host."""
+    return [
+        bytes(packet) for output in node.drain() if isinstance(output, ToTun) for packet in output.packets
+    ]
+
+
+def counts(node: Node) -> dict[str, object]:
+    """Give all that is counted about data."""
+    (peer, *_) = node.peering.peers()
+    return {
+        "drops": [node.drops, node.peering.drops, node.sessions.drops, node.switch.drops],
+        "peers": [(p.bytes_in, p.bytes_out, p.packets_in, p.last_message) for p in node.peering.peers()],
+        "sessions": [
+            (s.bytes_in, s.bytes_out, s.last_heard, s.unanswered_since, s.crypto.next_counter)
+            for s in node.sessions.by_address.values()
+        ],
+        "windows": [
+            (w.base, w.bits, w.lost, w.duplicates, w.out_of_range)
+            for w in (peer.session.replay, *(s.crypto.replay for s in node.sessions.by_address.values()))
+        ],
+    }
+
+
+CONTENTS = st.lists(
+    st.tuples(st.sampled_from([TCP, UDP, ICMP]), st.binary(max_size=60), st.integers(0, 9)), max_size=12
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(contents=CONTENTS)
+def test_a_run_out_is_its_packets_one_by_one(contents: list[tuple[int, bytes, int]]) -> None:
+    """Same datagrams, same counters, whatever the packets are; some go nowhere or are our own."""
+    one, other = linked("a", "b"), linked("a", "b")
+    packets = []
+    for next_header, content, kind in contents:
+        made = packet(one, "a", "a" if kind == 9 else "b", content, next_header)
+        if kind == 8:
+            made = packet(one, "b", "a", content, next_header)
+        if kind == 7:
+            made = made[:30]
+        packets.append(made)
+    one.nodes["a"].from_tun(packets, one.now)
+    sent = datagrams(one.nodes["a"])
+    for made in packets:
+        other.nodes["a"].from_tun([made], other.now)
+    assert datagrams(other.nodes["a"]) == sent
+    assert counts(one.nodes["a"]) == counts(other.nodes["a"])
+
+
+def mixed(world: World, seed: int) -> list[bytes]:
+    """Give datagrams from a to b: data, forged, replayed, short, late, moved, as a seed decides."""
+    chance = random.Random(seed)
+    node = world.nodes["a"]
+    node.from_tun([packet(world, "a", "b", bytes([n]) * chance.randrange(90)) for n in range(80)], world.now)
+    sent = datagrams(node)
+    mix = []
+    for datagram in sent:
+        match chance.randrange(8):
+            case 0:
+                at = chance.randrange(len(datagram))
+                mix.append(datagram[:at] + bytes([datagram[at] ^ 1]) + datagram[at + 1 :])
+            case 1:
+                mix += [datagram, datagram]
+            case 2:
+                mix.append(datagram[: chance.randrange(len(datagram))])
+            case 3:
+                mix.insert(chance.randrange(len(mix) + 1), datagram)
+            case _:
+                mix.append(datagram)
+    return mix
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_run_in_is_its_packets_one_by_one(seed: int) -> None:
+    """Same packets to the host, same counters, replay windows and errors, with hostile ones between."""
+    one, other = linked("a", "b"), linked("a", "b")
+    batch = mixed(one, seed)
+    assert mixed(other, seed) == batch
+    one.nodes["b"].receive(0, one.address("a"), batch, one.now)
+    together = one.nodes["b"].drain()
+    apart = []
+    for datagram in batch:
+        other.nodes["b"].receive(0, other.address("a"), [datagram], other.now)
+        apart += other.nodes["b"].drain()
+    for kind in (Transmit, ToTun):
+        assert [bytes(x) for o in together if type(o) is kind for x in parts(o)] == [
+            bytes(x) for o in apart if type(o) is kind for x in parts(o)
+        ]
+    assert counts(one.nodes["b"]) == counts(other.nodes["b"])
+
+
+def parts(output: object) -> list[bytes]:
+    match output:
+        case Transmit(datagrams=inside) | ToTun(packets=inside):
+            return [bytes(part) for part in inside]
+        case _:
+            return []
+
+
+def test_the_middle_of_a_line_sends_a_run_on_as_one_batch() -> None:
+    """One output for the edge, in order, and the far end reads what was sent."""
+    world = linked("a", "b", "c")
+    contents = [bytes([n]) * 50 for n in range(40)]
+    world.nodes["a"].from_tun([packet(world, "a", "c", content) for content in contents], world.now)
+    world.nodes["b"].receive(0, world.address("a"), datagrams(world.nodes["a"]), world.now)
+    (output,) = world.nodes["b"].drain()
+    assert isinstance(output, Transmit)
+    world.nodes["c"].receive(0, world.address("b"), [bytes(d) for d in output.datagrams], world.now)
+    assert [made[40:] for made in host_packets(world.nodes["c"])] == contents
+
+
+def test_outputs_are_slices_of_the_buffer_that_was_given() -> None:
+    """Nothing is copied on the way: not out, not in, not through."""
+    world = linked("a", "b", "c")
+    out = copied([packet(world, "a", "c", bytes(100))] * 3)
+    world.nodes["a"].send_packets(out, world.now)
+    (sent,) = world.nodes["a"].drain()
+    assert isinstance(sent, Transmit)
+    through = copied(sent.datagrams)
+    world.nodes["b"].receive_packets(0, world.address("a"), through, world.now)
+    (moved,) = world.nodes["b"].drain()
+    assert isinstance(moved, Transmit)
+    into = copied(moved.datagrams)
+    world.nodes["c"].receive_packets(0, world.address("b"), into, world.now)
+    (arrived,) = world.nodes["c"].drain()
+    assert isinstance(arrived, ToTun)
+    for owner, slices in (
+        (out, sent.datagrams),
+        (through, moved.datagrams),
+        (into, arrived.packets),
+    ):
+        assert all(isinstance(part, memoryview) and part.obj is owner.buffer for part in slices)
+
+
+def test_packets_to_two_places_are_one_batch_for_each() -> None:
+    """Taking turns, as two streams through one node do."""
+    world = World()
+    world.add("m")
+    for name in ("a", "b", "c"):
+        world.add(name)
+        world.connect(name, "m")
+    for _ in range(30):
+        for there, back in (("b", "a"), ("c", "a")):
+            world.from_tun("a", packet(world, "a", there, b"hello"))
+            world.from_tun(there, packet(world, there, back, b"hello"))
+        world.run(0.25)
+    mixture = [packet(world, "a", "bc"[n % 2], bytes([n])) for n in range(20)]
+    world.nodes["a"].from_tun(mixture, world.now)
+    world.nodes["m"].receive(0, world.address("a"), datagrams(world.nodes["a"]), world.now)
+    outputs = [output for output in world.nodes["m"].drain() if isinstance(output, Transmit)]
+    assert [len(output.datagrams) for output in outputs] == [10, 10]
+
+
+def test_a_run_across_the_counters_limit_begins_a_new_session() -> None:
+    """The counter never wraps: what does not fit any more goes the way of a single packet."""
+    world = linked("a", "b")
+    (session,) = world.nodes["a"].sessions.by_address.values()
+    session.crypto._next = 0xFFFF_FFF0 - 2
+    world.nodes["a"].from_tun([packet(world, "a", "b", b"x")] * 5, world.now)
+    world.nodes["a"].drain()
+    assert session.crypto.next_counter < 10
