@@ -2,10 +2,11 @@
 
 A service of root's never runs code that a user can write. So the router's unit does not point into a checkout
 or a virtual environment, but into /opt/dexsetup: a copy of dexsetup, dexrouter, the templates and the
-third-party packages that they need, with three launchers. This module gathers that copy in a staging
-directory; the engine compares and installs it (a Tree).
+third-party packages that they need, with a launcher for each program. This module gathers that copy in a
+staging directory; the engine compares and installs it (a Tree).
 
     bin/dexrouter bin/dexctl bin/dexsetup     launchers, started by the system's own Python
+    bin/dex-mailfilter                        what opensmtpd asks about letters (dexsetup/mailfilter)
     lib/dexsetup lib/dexrouter                these programs; the templates in lib/dexsetup/templates
     lib/<package> lib/<package>.dist-info     third-party packages, found through importlib.metadata
 
@@ -49,11 +50,24 @@ _LAUNCHERS = {
     "dexctl": ("dexrouter.cli.control", False),
 }
 """Name: module with `main`, and whether it sees the distribution's packages (the firewall bindings)."""
+_PLAIN_LAUNCHERS = {"dex-mailfilter": "dexsetup.mailfilter.main"}
+"""Programs without third-party packages: any Python can run them, also the next one."""
 _LEFT_OUT_DIRECTORIES = frozenset({"__pycache__", "tests", "test"})
 _KEPT_METADATA = ("METADATA", "entry_points.txt", "top_level.txt", "WHEEL")
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9._-]+)\s*(?:\[([^\]]*)\])?[^;]*(?:;\s*(.*))?$")
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 
+_PLAIN_LAUNCHER = '''\
+#!{python} -IS
+"""Starts {name} from the files beside this one. Written by dexsetup; replaced when dexsetup is updated."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "lib"))
+from {module} import main
+
+sys.exit(main())
+'''
 _LAUNCHER = '''\
 #!{python} -IS
 """Starts {name} from the files beside this one. Written by dexsetup; replaced when dexsetup is updated."""
@@ -296,4 +310,7 @@ def _launchers(python: str) -> Iterator[Source]:
         text = _LAUNCHER.format(
             python=python, name=name, module=module, major=major, minor=minor, system_paths=paths
         )
+        yield Source(f"bin/{name}", None, text.encode(), 0o755)
+    for name, module in _PLAIN_LAUNCHERS.items():
+        text = _PLAIN_LAUNCHER.format(python=python, name=name, module=module)
         yield Source(f"bin/{name}", None, text.encode(), 0o755)

@@ -165,10 +165,11 @@ class Session:
         return JinjaRenderer()
 
     def _with_program_tree(self, answers: Answers) -> Facts:
-        """Gather the programs that the router's service runs from, where a router of ours is wanted."""
+        """Gather the programs that services run from, where a router of ours or mail is wanted."""
         filled = read_files(self.host, answers, self.facts, self.steps)
         node = wanted_node(answers, filled)
-        if node is None or node.backend != "embedded":
+        is_mail_wanted = answers.mail is not None and answers.mail.enable
+        if (node is None or node.backend != "embedded") and not is_mail_wanted:
             return self.facts
         from dexsetup.program_tree import STAGING, prepare  # noqa: PLC0415 - only a router needs it
 

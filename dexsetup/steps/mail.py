@@ -1,7 +1,9 @@
 """Mail between mesh addresses: opensmtpd, its configuration and the name that it gives itself.
 
 The configuration lets in letters for the named users alone, relays for nobody, and by default sends to mesh
-addresses alone (spec 10 §1.2). A file that somebody else wrote is not replaced unless a person decided so.
+addresses alone (spec 10 §1.2). Letters pass a filter of ours (dexsetup/mailfilter), which opensmtpd starts
+from the root-owned copy of the programs. A file that somebody else wrote is not replaced unless a person
+decided so.
 """
 
 from __future__ import annotations
@@ -11,10 +13,11 @@ from ipaddress import IPv6Address
 
 from dexsetup.answers.model import Answers, Mail
 from dexsetup.facts import Facts, Program
-from dexsetup.plan.model import ManagedFile, Resource, Risk, StepPlan, Unit, UnitActive
+from dexsetup.plan.model import ManagedFile, Resource, Risk, StepPlan, Tree, Unit, UnitActive
+from dexsetup.plan.places import PROGRAMS
 from dexsetup.steps.base import Inputs
 from dexsetup.steps.boot import drop_in_path, resolver_path
-from dexsetup.steps.node import CONFIG, address_of, file_content, needed_config
+from dexsetup.steps.node import CONFIG, address_of, file_content, needed_config, wanted_node
 
 __all__ = ["MailStep", "mail_literal", "mail_spellings"]
 
@@ -22,6 +25,8 @@ _CONFIG_TEMPLATE = "opensmtpd/smtpd.conf.j2"
 _NAME_TEMPLATE = "opensmtpd/mailname.j2"
 _OURS = b"Written by dexsetup"
 _OLDEST = (6, 4)
+_OLDEST_WITH_FILTERS = (6, 6)
+_FILTER = f"{PROGRAMS}/bin/dex-mailfilter"
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*")
 
 
@@ -69,7 +74,7 @@ class MailStep:
                     f"20 MB for {_people(inputs.answers)}. Port 25 on other addresses stays as it is.",
                 ),
             ),
-            notes=_notes(inputs.answers, mail),
+            notes=_notes(inputs.answers, mail, facts),
             unavailable=_reason_against(facts),
             address=address,
         )
@@ -81,6 +86,7 @@ def _resources(inputs: Inputs, mail: Mail, address: str) -> tuple[Resource, ...]
     literal, spellings = mail_literal(address), mail_spellings(address)
     logins = (*dict.fromkeys(user.login for user in inputs.answers.user), "postmaster")
     program = server.installed.path if server.installed is not None else "/usr/sbin/smtpd"
+    has_filters = _is_new_enough(server.installed, _OLDEST_WITH_FILTERS)
     config = ManagedFile(
         path=server.config,
         content=renderer.render(
@@ -92,6 +98,7 @@ def _resources(inputs: Inputs, mail: Mail, address: str) -> tuple[Resource, ...]
             recipients=[f"{login}@{spelling}" for login in logins for spelling in spellings],
             local_names=[facts.hostname] if _HOSTNAME.fullmatch(facts.hostname) else [],
             relay=mail.relay,
+            mail_filter=_FILTER if has_filters else "",
         ),
         validate=(program, "-n", "-f", "{}"),
         template=f"{_CONFIG_TEMPLATE} {renderer.version(_CONFIG_TEMPLATE)}",
@@ -104,8 +111,16 @@ def _resources(inputs: Inputs, mail: Mail, address: str) -> tuple[Resource, ...]
         template=f"{_NAME_TEMPLATE} {renderer.version(_NAME_TEMPLATE)}",
         on_conflict=mail.on_conflict,
     )
-    changes = (config.path, name.path, drop_in_path(facts), resolver_path())
-    return (name, config, Unit(server.unit, restart_on=changes))
+    changes = (config.path, name.path, drop_in_path(facts), resolver_path(), PROGRAMS)
+    programs = (Tree(PROGRAMS, source=facts.program_tree),) if _brings_programs(inputs) else ()
+    return (*programs, name, config, Unit(server.unit, restart_on=changes))
+
+
+def _brings_programs(inputs: Inputs) -> bool:
+    """Whether the filter's program comes with mail: the router step brings it along with a router of ours."""
+    node = wanted_node(inputs.answers, inputs.facts)
+    is_brought = node is not None and node.backend == "embedded"
+    return not is_brought and bool(inputs.facts.program_tree)
 
 
 def _switched_off(facts: Facts) -> StepPlan:
@@ -128,8 +143,13 @@ def _people(answers: Answers) -> str:
     return ", ".join((*logins, "postmaster"))
 
 
-def _notes(answers: Answers, mail: Mail) -> tuple[str, ...]:
+def _notes(answers: Answers, mail: Mail, facts: Facts) -> tuple[str, ...]:
     notes = []
+    if not _is_new_enough(facts.mail_server.installed, _OLDEST_WITH_FILTERS):
+        notes.append(
+            "This opensmtpd has no filters (they came with 6.6): anybody on the mesh can forge a sender, and "
+            "letters from alpine cannot be answered with s-nail."
+        )
     if not answers.user:
         notes.append("No user is named in the answers: letters from the mesh are taken for postmaster alone.")
     if mail.relay == "any":
@@ -147,7 +167,7 @@ def _reason_against(facts: Facts) -> str:
             f"{server.port_25_holder} listens on port 25 already, and two mail servers cannot share it: stop "
             "it and switch it off first, or leave mail out of the answers."
         )
-    if server.installed is not None and not _is_new_enough(server.installed):
+    if server.installed is not None and not _is_new_enough(server.installed, _OLDEST):
         return (
             f"opensmtpd {server.installed.version} is older than 6.4 and reads another kind of configuration"
             ": update it first."
@@ -155,6 +175,7 @@ def _reason_against(facts: Facts) -> str:
     return ""
 
 
-def _is_new_enough(program: Program) -> bool:
-    found = re.search(r"(\d+)\.(\d+)", program.version)
-    return found is None or (int(found[1]), int(found[2])) >= _OLDEST
+def _is_new_enough(program: Program | None, oldest: tuple[int, int]) -> bool:
+    """Whether its version is the oldest one or newer; one that is yet to be installed is."""
+    found = re.search(r"(\d+)\.(\d+)", program.version) if program is not None else None
+    return found is None or (int(found[1]), int(found[2])) >= oldest

@@ -51,6 +51,7 @@ def test_the_copy_holds_programs_templates_and_launchers(tree: Path) -> None:
         "bin/dexrouter",
         "bin/dexctl",
         "bin/dexsetup",
+        "bin/dex-mailfilter",
         "lib/dexsetup/plan/model.py",
         "lib/dexsetup/templates/opensmtpd/smtpd.conf.j2",
         "lib/dexrouter/__init__.py",
@@ -126,6 +127,20 @@ def test_a_launcher_of_another_python_says_so(tree: Path, tmp_path: Path) -> Non
     assert answer.returncode == 3
     assert "Run dexsetup again" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_the_mail_filter_starts_from_the_copy_with_the_standard_library_alone(tree: Path) -> None:
+    """Whatever Python comes next can run it: opensmtpd would end with it."""
+    launcher = tree / "bin" / "dex-mailfilter"
+    answer = subprocess.run(
+        [str(launcher)],
+        input=b"config|ready\n",
+        check=True,
+        capture_output=True,
+        env={"PYTHONPATH": "/nowhere"},
+    )
+    assert answer.stdout.endswith(b"register|ready\n")
+    assert "version_info" not in launcher.read_text()
 
 
 def test_a_system_python_of_another_version_is_refused(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ SMTPD = {
     "recipients": [f"{login}@{spelling}" for login in ("carol", "postmaster") for spelling in SPELLINGS],
     "local_names": ["host-a.example"],
     "relay": "mesh",
+    "mail_filter": "/opt/dexsetup/bin/dex-mailfilter",
 }
 ROUTER = {
     "program": "/opt/dexsetup/bin/dexrouter",
@@ -37,6 +38,7 @@ ROUTER = {
 CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("smtpd.conf", "opensmtpd/smtpd.conf.j2", SMTPD),
     ("smtpd.conf.relay-any", "opensmtpd/smtpd.conf.j2", {**SMTPD, "relay": "any", "local_names": []}),
+    ("smtpd.conf.no-filters", "opensmtpd/smtpd.conf.j2", {**SMTPD, "mail_filter": ""}),
     ("mailname", "opensmtpd/mailname.j2", {"literal": LITERAL}),
     ("smtpd-resolv.conf", "opensmtpd/smtpd-resolv.conf.j2", {}),
     ("10-dexsetup.conf", "opensmtpd/10-dexsetup.conf.j2", {"resolver": "/etc/dexsetup/smtpd-resolv.conf"}),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dexsetup.facts import FileFact, Program
-from dexsetup.plan.model import ManagedFile, Unit, UnitActive
+from dexsetup.plan.model import ManagedFile, Tree, Unit, UnitActive
 from dexsetup.steps.boot import BootStep
 from dexsetup.steps.mail import MailStep, mail_spellings
 from step_inputs import ADDRESS, OPENSMTPD, answers, debian, file_of, inputs, with_node
@@ -60,7 +60,8 @@ def test_mail_wants_name_configuration_and_server() -> None:
     )
     assert config.validate == ("/usr/sbin/smtpd", "-n", "-f", "{}")
     assert unit == Unit(
-        "opensmtpd.service", restart_on=("/etc/smtpd.conf", "/etc/mailname", DROP_IN, RESOLVER)
+        "opensmtpd.service",
+        restart_on=("/etc/smtpd.conf", "/etc/mailname", DROP_IN, RESOLVER, "/opt/dexsetup"),
     )
     assert plan.verifications == (UnitActive("opensmtpd.service"),)
     assert plan.needs == ("packages", "router", "boot")
@@ -76,6 +77,33 @@ def test_letters_are_taken_for_the_named_users_and_postmaster_alone() -> None:
     assert line.count("carol@") == len(mail_spellings(ADDRESS))
     assert "match tag MESH from any for rcpt-to <meshusers>" in text
     assert text.rstrip().endswith("match from any reject")
+
+
+def test_letters_pass_the_filter_on_every_listener_where_opensmtpd_has_filters() -> None:
+    """They came with 6.6: before, the plan says what is missing without them."""
+    old = debian(mail_server=replace(OPENSMTPD, installed=Program("/usr/sbin/smtpd", "6.4.2p1")))
+    plan = MAIL.plan(inputs(answers(mail={}, user=USERS), old))
+    assert plan is not None
+    assert "filter" not in (file_of(plan, "/etc/smtpd.conf").content or b"").decode()
+    assert plan.notes[0].startswith("This opensmtpd has no filters")
+    lines = smtpd_conf(mail={}).splitlines()
+    assert 'filter "dexsetup" proc-exec "/opt/dexsetup/bin/dex-mailfilter"' in lines
+    listeners = [line for line in lines if line.startswith("listen on")]
+    assert len(listeners) == 3
+    assert all(line.endswith(' filter "dexsetup"') for line in listeners)
+
+
+@pytest.mark.parametrize(
+    ("sections", "is_brought"),
+    [({}, True), ({"node": {"backend": "cjdns"}}, True), ({"node": {}}, False)],
+    ids=["mail_alone", "the_distributions_router", "a_router_of_ours"],
+)
+def test_mail_brings_the_filters_program_where_no_router_of_ours_does(
+    sections: dict[str, object], is_brought: bool
+) -> None:
+    plan = MAIL.plan(inputs(answers(mail={}, **sections), with_node()))
+    assert plan is not None
+    assert any(isinstance(item, Tree) for item in plan.resources) == is_brought
 
 
 def test_the_risk_names_the_people_and_the_port() -> None:
