@@ -79,7 +79,7 @@ def test_a_fingerprint_tells_a_changed_mode(home: Home) -> None:
     assert home.fingerprint("/etc") != first
 
 
-def test_nothing_outlives_a_killed_builder() -> None:
+def test_nothing_outlives_a_killed_builder(tmp_path: Path) -> None:
     """Who is killed while a home stands leaves no process of it behind, not even one that hides."""
     script = (
         "import sys, time; sys.path.insert(0, sys.argv[1])\n"
@@ -91,7 +91,10 @@ def test_nothing_outlives_a_killed_builder() -> None:
         "    time.sleep(60)\n"
     )
     builder = subprocess.Popen(
-        [sys.executable, "-c", script, str(SUPPORT)], stdout=subprocess.PIPE, text=True, env=os.environ
+        [sys.executable, "-c", script, str(SUPPORT)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     assert builder.stdout is not None
     holder = Path("/proc") / builder.stdout.readline().strip()
