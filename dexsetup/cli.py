@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         help="open the wizard at this section, with the answers file if one is named",
     )
     parser.add_argument(
-        "--plain", action="store_true", help="the wizard as numbered lines, for screen readers and dumb terminals"
+        "--plain",
+        action="store_true",
+        help="the wizard as numbered lines, for screen readers and dumb terminals",
     )
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -80,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("runs", help="what dexsetup did on this machine", parents=[looking])
     facts = commands.add_parser("facts", help="what was found on this machine, as JSON", parents=[looking])
     facts.add_argument("--whole", action="store_true", help="with the names of people")
-    card = commands.add_parser("card", help="what to send to a friend, or what a friend sent", parents=[looking])
+    card = commands.add_parser(
+        "card", help="what to send to a friend, or what a friend sent", parents=[looking]
+    )
     card.add_argument("link", metavar="LINK", nargs="?", help="a dex: link to read, or - for standard input")
     _answers_parser(commands.add_parser("answers", help="write, check and explain answers files"), looking)
     return parser
@@ -189,7 +193,7 @@ def _wizard(given: argparse.Namespace) -> ExitCode:
 
     try:
         return open_wizard(
-            _flags(given),
+            lambda: _flags(given),
             answers=given.answers or "",
             ask=given.ask or "",
             is_plain=given.plain,

@@ -1,6 +1,6 @@
 """Does a peer answer? One real handshake over an ordinary UDP socket: no TUN, no root, nothing written.
 
-The hello carries a switch ping, so that the other end has a reason to answer; its key packet carries the pong.
+The hello carries a switch ping, so that the other end has a reason to answer; its key packet has the pong.
 An authentic answer proves that the node has the private key of the public one that is listed, and that it
 takes the password. Who gives no answer may be gone, or may refuse the password: a router never says which.
 
@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from dexrouter import PROTOCOL_VERSION
 from dexrouter.config import AddressError, ConnectTo, Family, parse_peer_address
@@ -128,7 +128,7 @@ class _Sockets:
     def __init__(self) -> None:
         self.by_index: dict[int, socket.socket] = {}
 
-    def __enter__(self) -> _Sockets:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

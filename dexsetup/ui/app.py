@@ -11,10 +11,10 @@ import asyncio
 import signal
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.app import App, ComposeResult
@@ -22,7 +22,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
 from textual.css.query import NoMatches
 from textual.events import Resize
-from textual.geometry import Size
+from textual.geometry import Offset, Region, Size
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
@@ -91,7 +92,7 @@ class Wizard(App[ExitCode]):
 
     CSS_PATH: ClassVar[str] = "theme.tcss"
     ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
-    TITLE: ClassVar[str] = "dexsetup"
+    TITLE = "dexsetup"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", priority=True, show=False),
         Binding("question_mark", "help", show=False),
@@ -100,7 +101,7 @@ class Wizard(App[ExitCode]):
         Binding("f5,ctrl+r", "again", priority=True, show=False),
         Binding("f10,ctrl+q", "leave", priority=True, show=False),
         Binding("ctrl+n", "next", priority=True, show=False),
-        Binding("ctrl+b", "back", priority=True, show=False),
+        Binding("ctrl+b", "previous", priority=True, show=False),
         Binding("ctrl+s", "save", priority=True, show=False),
         Binding("ctrl+y", "copy", priority=True, show=False),
         Binding("ctrl+a", "apply", show=False),
@@ -217,6 +218,7 @@ class Wizard(App[ExitCode]):
     def on_mount(self) -> None:
         """Draw, then begin to look at the machine."""
         self.visited.add("Welcome")
+        self.follow_focus(self.screen)
         self._draw_frame()
         self.page.query_one("#next").focus()
         self.call_after_refresh(self._begin)
@@ -238,6 +240,22 @@ class Wizard(App[ExitCode]):
         screen.set_class(width < _SMALLEST.width or height < _SMALLEST.height, "tiny")
         self._draw_frame(width)
 
+    def follow_focus(self, screen: Screen[Any]) -> None:
+        """Let the terminal's own cursor follow the keyboard on a screen, for speech and braille."""
+        screen.screen_layout_refresh_signal.subscribe(self, lambda _: self._place_cursor())
+        self.watch(screen, "focused", self._place_cursor_soon)
+
+    def _place_cursor_soon(self) -> None:
+        self.call_after_refresh(self._place_cursor)
+
+    def _place_cursor(self) -> None:
+        place = getattr(self.focused, "cursor_place", None)
+        if isinstance(self.focused, Input):
+            place = self.focused.cursor_screen_offset
+        if isinstance(place, Offset) and place != self.cursor_position:
+            self.cursor_position = place
+            self.screen.refresh(Region(0, 0, 1, 1))
+
     def _draw_frame(self, width: int = 0) -> None:
         """Draw everything around the page."""
         width = width or self.size.width
@@ -247,10 +265,8 @@ class Wizard(App[ExitCode]):
             return
         screen.set_class(page.is_alone, "alone")
         number = STEPS.index(self.step) + 1
-        left = f" dexsetup {__version__}   {number}/{len(STEPS)} {self.step}"
-        right = self.address
-        room = width - len(left) - 1
-        screen.query_one("#top", Static).update(f"{left}{right:>{room}}" if room > len(right) else left)
+        place = f"{number}/{len(STEPS)} {self.step}"
+        screen.query_one("#top", Static).update(_header(place, self.address, width))
         screen.query_one("#steps", Rows).show([self._step_row(step) for step in STEPS])
         screen.query_one("#steps", Rows).mark(self.step)
         screen.query_one("#bar", Static).update("\u2502\n" * max(1, self.size.height - 3))
@@ -263,7 +279,9 @@ class Wizard(App[ExitCode]):
         mark = " "
         if step == self.step:
             mark = ">"
-        elif self._draft is not None and any(_SECTION_PAGES.get(path[0], path[0].capitalize()) == step for path in self.draft.unfit):
+        elif self._draft is not None and any(
+            _SECTION_PAGES.get(path[0], path[0].capitalize()) == step for path in self.draft.unfit
+        ):
             mark = "!"
         elif step in self.visited:
             mark = "x"
@@ -359,7 +377,7 @@ class Wizard(App[ExitCode]):
         elif self.step != STEPS[-1]:
             self.go(STEPS[STEPS.index(self.step) + 1])
 
-    def action_back(self) -> None:
+    def action_previous(self) -> None:
         """Go to the page before."""
         if self.is_applying:
             self.say("A run is under way: Esc stops it after this change.")
@@ -379,7 +397,7 @@ class Wizard(App[ExitCode]):
         elif self.survey is not None and self.survey.is_set_up and self.step != "Home":
             self.go("Home")
         elif self.step not in {"Welcome", "Home"}:
-            self.action_back()
+            self.action_previous()
 
     def action_interrupt(self) -> None:
         """Stop a run, else say how to quit."""
@@ -404,7 +422,12 @@ class Wizard(App[ExitCode]):
         """Show keys and what this page changes."""
         from dexsetup.ui.dialogs import TextSheet  # noqa: PLC0415 - most starts never open one
 
-        lines = [Line(self.page.help, wraps=True), Line(""), Line("Keys", "strong"), *(Line(text) for text in _KEY_HELP)]
+        lines = [
+            Line(self.page.help, wraps=True),
+            Line(""),
+            Line("Keys", "strong"),
+            *(Line(text) for text in _KEY_HELP),
+        ]
         if self.page.keys:
             lines += [Line(""), Line(f"Here: {self.page.keys}")]
         self.push_screen(TextSheet(f"Help: {self.step}", lines))
@@ -497,11 +520,13 @@ class Wizard(App[ExitCode]):
         """End after a fault of ours: with a report, and never with values of variables on the screen."""
         fault = self._exception
         self._return_code = int(ExitCode.BUG)
-        self.panic(Text(_told(fault) if isinstance(fault, Exception) else "dexsetup ended by a fault of its own."))
+        self.panic(
+            Text(_told(fault) if isinstance(fault, Exception) else "dexsetup ended by a fault of its own.")
+        )
 
     # -- threads
 
-    def _in_thread(self, what: str, work: Callable[[], None]) -> None:
+    def _in_thread(self, what: str, work: Callable[[], object]) -> None:
         """Do something that takes time; what goes wrong comes back as a message."""
 
         def guarded() -> None:
@@ -636,11 +661,14 @@ class Wizard(App[ExitCode]):
         desk = self.desk
 
         def work() -> None:
-            desk.probe(chosen, lambda result: self.post_message(Probed(result)) and None, lambda: self._exit)
+            desk.probe(chosen, self._hear_probe, lambda: self._exit)
             self.post_message(ProbesDone())
 
         self._in_thread("probe", work)
         self.renew()
+
+    def _hear_probe(self, result: Result) -> None:
+        self.post_message(Probed(result))
 
     def on_probed(self, message: Probed) -> None:
         """Take in one answer."""
@@ -735,7 +763,7 @@ class Wizard(App[ExitCode]):
         self.is_applying = True
         self.checks = []
         self.go("Apply")
-        self._in_thread(what, lambda: self.post_message(RunEnded(what, run())) and None)
+        self._in_thread(what, lambda: self.post_message(RunEnded(what, run())))
 
     def on_heard(self, message: Heard) -> None:
         """Take in an event of the engine."""
@@ -799,7 +827,7 @@ class Wizard(App[ExitCode]):
             return
         self._is_pulsing = True
         desk = self.desk
-        self._in_thread("pulse", lambda: self.post_message(Pulsed(desk.pulse())) and None)
+        self._in_thread("pulse", lambda: self.post_message(Pulsed(desk.pulse())))
 
     def on_pulsed(self, message: Pulsed) -> None:
         """Show it."""
@@ -815,7 +843,9 @@ class Wizard(App[ExitCode]):
         self.is_verifying = True
         self.checks = []
         desk = self.desk
-        self._in_thread("verify", lambda: self.post_message(RunEnded("verify", desk.verify(self._hear))) and None)
+        self._in_thread(
+            "verify", lambda: self.post_message(RunEnded("verify", desk.verify(self._hear))) and None
+        )
         self.renew()
 
     def ask_undo(self) -> None:
@@ -881,9 +911,7 @@ class Wizard(App[ExitCode]):
                 return ""
             lines = [Line(f"Saved: {saved}"), Line(""), Line("The same again, without a screen:"), Line("")]
             lines += [Line(f"    {command} --dry-run"), Line(f"    {command}")]
-            self.call_after_refresh(
-                lambda: self.push_screen(TextSheet("Saved", lines, to_copy=command)) and None
-            )
+            self.call_after_refresh(self.push_screen, TextSheet("Saved", lines, to_copy=command))
             return ""
 
         self.push_screen(PathSheet("Save the answers", sentence, "dexsetup-answers.toml", take))
@@ -905,8 +933,23 @@ class Wizard(App[ExitCode]):
             elif value == "leave":
                 self.exit(self._code)
 
-        options = (Option("save", "Save the answers"), Option("leave", "Quit without saving"), Option("", "Stay"))
-        self.push_screen(AskSheet("Quit", "Your answers are not saved, and nothing was applied.", options, take))
+        options = (
+            Option("save", "Save the answers"),
+            Option("leave", "Quit without saving"),
+            Option("", "Stay"),
+        )
+        self.push_screen(
+            AskSheet("Quit", "Your answers are not saved, and nothing was applied.", options, take)
+        )
+
+
+def _header(place: str, address: str, width: int) -> str:
+    """Return the first line: program, page and address, or without the program where there is no room."""
+    left = f" dexsetup {__version__}   {place}"
+    if len(left) + len(address) + 2 > width:
+        left = f" {place}"
+    room = width - len(left) - 1
+    return f"{left}{address:>{room}}" if room > len(address) else left
 
 
 def _in_two_lines(text: str, width: int) -> str:

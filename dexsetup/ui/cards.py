@@ -1,4 +1,4 @@
-"""This node's card as it is shown: text, link, and the link as a QR code where the window has room for one."""
+"""This node's card as it is shown: text, link, and the link as a QR code where it fits."""
 
 from __future__ import annotations
 

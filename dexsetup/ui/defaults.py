@@ -6,6 +6,7 @@ Defaults are answers like any others: each stands on a screen before Apply, and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from dexsetup.answers.model import Answers, Firewall, Mail, Node, User
 from dexsetup.facts import Facts
@@ -17,6 +18,7 @@ from dexsetup.ui.draft import Draft
 __all__ = ["best_peers", "first_draft", "mail_obstacle"]
 
 _PEERS_WANTED = 2
+_Program = Literal["mailrc", "pinerc", "linphonerc"]
 
 
 def first_draft(survey: Survey) -> Draft:
@@ -39,9 +41,13 @@ def _defaults(facts: Facts) -> Answers:
     return Answers(schema=1).model_copy(update=given)
 
 
-def _programs(facts: Facts) -> tuple[str, ...]:
-    names = (("alpine", "pinerc"), ("linphone", "linphonerc"))
-    return ("mailrc", *(file for program, file in names if program in facts.programs))
+def _programs(facts: Facts) -> tuple[_Program, ...]:
+    files: list[_Program] = ["mailrc"]
+    if "alpine" in facts.programs:
+        files.append("pinerc")
+    if "linphone" in facts.programs:
+        files.append("linphonerc")
+    return tuple(files)
 
 
 def mail_obstacle(facts: Facts) -> str:

@@ -40,6 +40,7 @@ from dexsetup.probe import Result, probe_peers
 from dexsetup.public_peers import PublicPeers
 from dexsetup.report.console import Console, Style
 from dexsetup.report.log import RunLog
+from dexsetup.steps.configuration import udp_ports
 from dexsetup.steps.node import address_of
 from dexsetup.ui.draft import Draft
 from dexsetup.ui.pulse import Pulse, Watcher
@@ -153,7 +154,7 @@ class Desk:
             address=address_of(content or session.draws.router_config),
             has_key=config is not None,
             configured=tuple(p for udp in config.udp_interfaces for p in udp.connect_to) if config else (),
-            udp_ports=tuple(udp.bind.port for udp in config.udp_interfaces) if config else (),
+            udp_ports=udp_ports(config) if config else (),
             last=session.last_applied(),
             given=given,
             problems=problems,
@@ -212,8 +213,8 @@ class Desk:
             return Looked(problems=(error.what, *said, *((error.advice,) if error.advice else ())))
         plan = next(event for event in heard if isinstance(event, PlanMade))
         conflicts = {step.step.name: step.conflicts for step in checked.steps if step.conflicts}
-        validated = {step.step.name: said for step in checked.steps if (said := self._validated(step))}
-        return Looked(plan, conflicts, validated)
+        validated = {step.step.name: self._validated(step) for step in checked.steps}
+        return Looked(plan, conflicts, {name: texts for name, texts in validated.items() if texts})
 
     def _validated(self, step: CheckedStep) -> tuple[str, ...]:
         """Name the programs that accepted a new file. One that is not installed yet has not been asked."""

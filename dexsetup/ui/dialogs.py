@@ -47,6 +47,10 @@ class Sheet(ModalScreen[None]):
             yield from self.body()
         yield Static(f" {self.keys}", id="sheet-keys", markup=False)
 
+    def on_mount(self) -> None:
+        """Let the terminal's cursor follow here as well."""
+        self.wizard.follow_focus(self)
+
     def body(self) -> ComposeResult:
         """Return what stands in it."""
         yield Static("", markup=False)
@@ -65,9 +69,7 @@ class TextSheet(Sheet):
     ]
     keys: ClassVar[str] = "Arrows Scroll  ^Y Copy  Esc Back"
 
-    def __init__(
-        self, title: str, lines: Sequence[Line], *, at_end: bool = False, to_copy: str = ""
-    ) -> None:
+    def __init__(self, title: str, lines: Sequence[Line], *, at_end: bool = False, to_copy: str = "") -> None:
         super().__init__(title)
         self._lines = list(lines)
         self._at_end = at_end

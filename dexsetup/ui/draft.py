@@ -1,8 +1,8 @@
 """The answers while they are edited: what the screens change, and all that is saved, planned and applied.
 
-What was typed and does not fit is kept beside the answers with the reason, so that no screen loses it; as long
-as there is any, there is no plan. Decisions on files that somebody edited by hand, and risks where there is no
-firewall section to hold them, are what the command line calls --take-over, --leave and --accept-risk.
+What was typed and does not fit is kept beside the answers with the reason, so that no screen loses it; as
+long as there is any, there is no plan. Decisions on files that somebody edited by hand, and risks where there
+is no firewall section to hold them, are what the command line calls --take-over, --leave and --accept-risk.
 """
 
 from __future__ import annotations

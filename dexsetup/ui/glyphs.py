@@ -22,6 +22,8 @@ _ASCII = {
     "\u2013": "-", "\u2014": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2192": ">",
     "\u2191": "^", "\u2193": "v", "\u2588": "#", "\u2591": "-", "\u2022": "*", "\xd7": "x", "\xa0": " ",
 }  # fmt: skip
+_ASCII |= {chr(code): "#" for code in range(0x2581, 0x2590)}
+"""Part blocks: the ends of scroll bars."""
 
 
 def is_ascii_terminal(environment: Mapping[str, str], encoding: str) -> bool:

@@ -62,7 +62,7 @@ def _ask_secret(prompt: str) -> str:
 
 
 class PlainWizard:
-    """One walk through the questions. `ask` prints a prompt and returns a line; raises EOFError at the end."""
+    """One walk through the questions. `ask` prints a prompt and returns a line; EOFError ends it."""
 
     def __init__(
         self, desk: Desk, out: TextIO, ask: Callable[[str], str], *, secret: Callable[[str], str]
@@ -167,8 +167,9 @@ class PlainWizard:
                 entries, lambda result: results.__setitem__(result.peer.address, result), lambda: False
             )
         shown = best_peers(survey.public.peers, results, _PUBLIC_SHOWN)
-        for peer in shown:
-            self.say(f"{peer.number:>3}  {peer.peer_name}  {results[peer.address].text}  {peer.place}")
+        for public in shown:
+            text = results[public.address].text
+            self.say(f"{public.number:>3}  {public.peer_name}  {text}  {public.place}")
         has_any = bool(survey.configured or self.draft.answers.peer)
         proposed = () if has_any else shown[:2]
         numbers = " ".join(str(peer.number) for peer in proposed) or "none"

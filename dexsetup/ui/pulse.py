@@ -111,7 +111,7 @@ class Watcher:
         if not self._address:
             reply = client.ask("Core_nodeInfo", signed=False)
             self._address = str(reply.get("myIp6", ""))
-        found = []
+        found: list[PeerLine] = []
         for entry in client.pages("InterfaceController_peerStats", "peers", signed=False):
             if isinstance(entry, Mapping) and len(found) < _PEERS_MOST:
                 found.append(self._line(entry))

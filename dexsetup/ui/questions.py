@@ -1,4 +1,4 @@
-"""The questions of a section as a form or a prompt needs them, out of the declarations in answers/model.py."""
+"""The questions of a section as forms and prompts need them, out of the declarations in answers/model.py."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Kind(Enum):
     TICK = "yes or no"
     TEXT = "a text"
     NUMBER = "a whole number"
-    SECRET = "a text that is not shown"
+    SECRET = "a text that is not shown"  # noqa: S105 - a word for a kind of field
     TICKS = "any of some words"
 
 
@@ -93,8 +93,8 @@ def _kind(field: FieldInfo) -> tuple[Kind, tuple[Option, ...], str]:
         words = get_args(_bare(get_args(annotation)[0]))
         return Kind.TICKS, tuple(Option(word, word) for word in words), ""
     if match := _ALTERNATIVES.fullmatch(_pattern(field)):
-        words = match[1].rstrip("|").split("|")
-        return Kind.CHOICE, tuple(Option(word, word) for word in words), match[2]
+        fixed = match[1].rstrip("|").split("|")
+        return Kind.CHOICE, tuple(Option(word, word) for word in fixed), match[2]
     return Kind.TEXT, (), ""
 
 

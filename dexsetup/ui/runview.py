@@ -72,9 +72,9 @@ class RunView:
                 self._step(name).text = text
             case Changed(step=name, summary=summary):
                 self._step(name).text = summary
-            case StepDone(step=name, seconds=seconds):
+            case StepDone(step=name, seconds=took):
                 entry = self._step(name)
-                entry.is_running, entry.mark, entry.seconds = False, StepMark.DONE, seconds
+                entry.is_running, entry.mark, entry.seconds = False, StepMark.DONE, took
             case StepFailed(step=name, what=what):
                 entry = self._step(name)
                 entry.is_running, entry.mark, entry.text = False, StepMark.FAILED, what

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,21 @@ _DUMB = {"", "dumb"}
 
 
 def open_wizard(
-    flags: Flags, *, answers: str = "", ask: str = "", is_plain: bool = False, has_mouse: bool = True
+    make_flags: Callable[[], Flags],
+    *,
+    answers: str = "",
+    ask: str = "",
+    is_plain: bool = False,
+    has_mouse: bool = True,
 ) -> ExitCode:
-    """Open the wizard. `answers` is a file to begin with, `ask` the section to begin at."""
+    """Open the wizard. `answers` is a file to begin with, `ask` the section to begin at.
+
+    The flags are made when the engine is loaded, behind the first frame.
+    """
     if is_plain or os.environ.get("TERM", "") in _DUMB or find_spec("textual") is None:
         from dexsetup.ui.plain import run_plain  # noqa: PLC0415 - one of the two is used
 
-        return run_plain(flags, answers=answers, ask=ask)
+        return run_plain(make_flags(), answers=answers, ask=ask)
     from dexsetup.ui.curtain import draw_first_frame  # noqa: PLC0415 - as above
 
     if not ask:
@@ -40,11 +49,9 @@ def open_wizard(
         """Load the engine in the thread that asks for it."""
         from dexsetup.ui.desk import Desk as LoadedDesk  # noqa: PLC0415 - as above
 
-        return LoadedDesk(flags, answers=answers)
+        return LoadedDesk(make_flags(), answers=answers)
 
-    wizard = Wizard(
-        make_desk, page=ask, is_ascii=is_ascii_terminal(os.environ, sys.stdout.encoding or "")
-    )
+    wizard = Wizard(make_desk, page=ask, is_ascii=is_ascii_terminal(os.environ, sys.stdout.encoding or ""))
     try:
         code = wizard.run(mouse=has_mouse)
     finally:

@@ -17,9 +17,20 @@ from dexsetup.probe import Answer, Result
 from dexsetup.steps.base import Draws
 from dexsetup.ui.app import Wizard
 from dexsetup.ui.desk import Desk
+from dexsetup.ui.pulse import Letter, PeerLine, Pulse
 from step_inputs import DRAWN
 
-__all__ = ["GOLDENS", "Driver", "debian_host", "desk_for", "drive", "fake_prober", "picture"]
+__all__ = [
+    "GOLDENS",
+    "TREE",
+    "Driver",
+    "debian_host",
+    "desk_for",
+    "drive",
+    "fake_prober",
+    "picture",
+    "two_peers",
+]
 
 GOLDENS = Path(__file__).resolve().parent.parent / "golden" / "tui"
 TREE = "/tree"
@@ -163,3 +174,20 @@ def drive(
 
     asyncio.run(run())
     return wizard
+
+
+def two_peers(wizard: Wizard) -> None:
+    """Let Home show two peers and a letter that waits, and stop looking."""
+    wizard._is_pulsing = True
+    minute = tuple(float(n % 7) for n in range(60))
+    wizard.last_pulse = Pulse(
+        wizard.address,
+        True,
+        (
+            PeerLine("139.162.119.37:22237", "trnsz-jp", "ESTABLISHED", False, 3.2, 1.0, 27, 0, 900, minute),
+            PeerLine("192.0.2.77:40000", "outer", "UNRESPONSIVE", True, 0.0, 0.0, None, 9, 91, (0.0,) * 60),
+        ),
+        (Letter("ann@[IPv6:fc00::1]", "pending", 400, "Network error on destination MXs"),),
+        "",
+    )
+    wizard.renew()

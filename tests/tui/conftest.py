@@ -1,4 +1,4 @@
-"""No test of the screens gathers the programs that a router's service runs from: that has tests of its own."""
+"""No test of the screens gathers the programs of the router's service: that has tests of its own."""
 
 from __future__ import annotations
 

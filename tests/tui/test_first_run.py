@@ -1,12 +1,15 @@
-"""A first run by keyboard alone: from Welcome to Home, and everything that may be in the way."""
+"""A first run by keyboard alone: from Welcome to Home, and all that may be in the way."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
+from dexrouter.config import ConnectTo
 from dexsetup.answers.load import load_answers
+from dexsetup.errors import HostError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.host.base import Completed
 from dexsetup.plan.places import ANSWERS
@@ -17,7 +20,7 @@ PAGES = ("Welcome", "Identity", "Peers", "Firewall", "Mail", "Phone", "Review")
 
 
 def test_enter_alone_leads_to_a_sensible_setup() -> None:
-    """Seven times Enter: a node, the two fastest peers of different places, mail for the person who is here."""
+    """Six times Enter: a node, the two fastest peers of different places, mail for the person here."""
 
     async def play(driver: Driver) -> None:
         await driver.opened()
@@ -47,7 +50,7 @@ def test_enter_alone_leads_to_a_sensible_setup() -> None:
 
 
 def test_apply_asks_for_the_risk_first_then_applies_and_home_opens() -> None:
-    """The risk has to be ticked; then all steps are done, the answers are kept, and Home is one Enter away."""
+    """The risk has to be ticked; then all is done, the answers are kept, and Home is one Enter away."""
     host = debian_host()
 
     async def play(driver: Driver) -> None:
@@ -90,10 +93,13 @@ def test_the_address_is_in_the_header_as_soon_as_there_is_a_key() -> None:
 def test_nobody_answers_and_none_is_ticked() -> None:
     """Without a peer that answers the page says so, and the setup goes on without one."""
 
-    def silent(peers, *, report, is_stopped):  # type: ignore[no-untyped-def]
-        for peer in peers:
-            report(Result(peer, Answer.SILENT))
-        return ()
+    def silent(
+        peers: Iterable[ConnectTo], *, report: Callable[[Result], None], is_stopped: Callable[[], bool]
+    ) -> tuple[Result, ...]:
+        results = tuple(Result(peer, Answer.SILENT) for peer in peers)
+        for result in results:
+            report(result)
+        return results
 
     async def play(driver: Driver) -> None:
         await driver.opened()
@@ -235,7 +241,9 @@ def test_a_text_that_does_not_fit_is_kept_marked_and_stops_the_plan() -> None:
     async def play(driver: Driver) -> None:
         await driver.opened()
         await driver.go(2, "Identity")
-        next(f for f in driver.wizard.page.query("TextField") if f.name == "node.udp_port").query_one("Input").focus()
+        next(f for f in driver.wizard.page.query("TextField") if f.name == "node.udp_port").query_one(
+            "Input"
+        ).focus()
         await driver.type("99999")
         assert "[!] must be at most 65535" in driver.text
         await driver.press("escape")
@@ -284,7 +292,14 @@ def test_control_c_says_how_to_quit() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ['Jo "the [bold]Doe[/bold]" O\\Hara', "[red]Jo[/]", "\u202eoJ eoD", "Jo \U0001f600 Doe", "\x1b[31mJo", "[/]["],
+    [
+        'Jo "the [bold]Doe[/bold]" O\\Hara',
+        "[red]Jo[/]",
+        "\u202eoJ eoD",
+        "Jo \U0001f600 Doe",
+        "\x1b[31mJo",
+        "[/][",
+    ],
 )
 def test_hostile_names_are_shown_as_they_are_and_reach_the_files(name: str) -> None:
     """Brackets are no markup, marks that turn the writing are shown as escapes, and the plan has the name."""
@@ -314,9 +329,7 @@ def test_a_machine_that_cannot_be_looked_at_says_why() -> None:
     """A fault while looking becomes a sentence on the first page, not the end of the program."""
     host = debian_host()
 
-    def broken(argv, *, timeout=10.0) -> Completed:  # type: ignore[no-untyped-def]
-        from dexsetup.errors import HostError
-
+    def broken(argv: Sequence[str], *, timeout: float = 10.0) -> Completed:
         raise HostError("id cannot be started", why="Exec format error")
 
     host.probe = broken  # type: ignore[method-assign]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_a_real_router_answers_with_its_round_trip_and_version() -> None:
 def test_wrong_credentials_get_no_answer(change: str) -> None:
     """A router is silent to a hello that is not for its key, or shows a password it does not know."""
     with running_node() as peer:
-        changes = {
+        changes: dict[str, dict[str, Any]] = {
             "key": {"public_key": other_key()},
             "password": {"password": "another-one", "login": None},
             "login": {"login": "nobody"},

@@ -43,7 +43,7 @@ class ApplyPage(Page):
         log.can_focus = False
         yield log
         yield Static("", id="outcome", classes="gap", markup=False)
-        with Horizontal(classes="buttons", id="choices"):
+        with Horizontal(classes="buttons last", id="choices"):
             yield Push("To Home", id="home")
             yield Push("Try again", id="again")
             yield Push("Undo everything", id="undo")

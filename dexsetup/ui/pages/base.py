@@ -70,7 +70,7 @@ class Page(VerticalScroll, can_focus=False):
 
     def buttons(self, label: str = "Go on") -> Horizontal:
         """Return the last line of a page."""
-        return Horizontal(Push(label, id="next"), classes="buttons")
+        return Horizontal(Push(label, id="next"), classes="buttons last")
 
     def on_push_pushed(self, event: Push.Pushed) -> None:
         """Go on."""

@@ -17,7 +17,7 @@ from dexsetup.ui.widgets.lines import Row, Rows
 __all__ = ["HomePage"]
 
 _SPARK = 20
-_WIDE = 96
+_WIDE, _MIDDLE = 96, 70
 _SECONDS = 1.0
 _LETTERS_SHOWN = 3
 _HELP = (
@@ -43,7 +43,7 @@ class HomePage(Page):
         yield Rows(id="live")
         yield Static("", id="letters", classes="gap", markup=False)
         yield Static("", id="checks", classes="gap", markup=False)
-        with Horizontal(classes="buttons"):
+        with Horizontal(classes="buttons last"):
             yield Push("Add a peer", id="add")
             yield Push("Verify", id="verify")
 
@@ -92,22 +92,29 @@ class HomePage(Page):
         """Say what others reach here: by the answers that were applied, and the router's ports."""
         answers = self.wizard.draft.answers
         survey = self.wizard.survey
-        names = [f"UDP {port} (calls from other nodes)" for port in (survey.udp_ports if survey else ()) if port]
+        names = [
+            f"UDP {port} (calls from other nodes)" for port in (survey.udp_ports if survey else ()) if port
+        ]
         if answers.mail is not None and answers.mail.enable:
             names.append("from the mesh: mail 25")
         return names or ["nothing"]
 
-    def _widths(self) -> tuple[int, int, bool]:
-        width = self.size.width - 2
-        is_wide = width >= _WIDE
-        rest = width - 17 - 8 - 18 - 7 - (_SPARK + 1 if is_wide else 0)
+    def _columns(self) -> list[tuple[str, int, str]]:
+        """Return the columns that there is room for: heading, width, alignment."""
+        width = self.size.width - 3
+        columns = [("state", 12, "<"), ("rtt", 7, ">"), ("in/out kbit/s", 14, ">")]
+        if width >= _MIDDLE:
+            columns.append(("loss", 6, ">"))
+        if width >= _WIDE:
+            columns.append(("last minute", _SPARK, "<"))
+        rest = width - sum(size + 1 for _, size, _ in columns)
+        if width < _MIDDLE:
+            return [("peer", max(8, rest), "<"), *columns]
         address = max(12, rest * 3 // 5)
-        return max(6, rest - address - 1), address, is_wide
+        return [("peer", max(6, rest - address - 1), "<"), ("address", address, "<"), *columns]
 
     def _head(self) -> str:
-        name, address, is_wide = self._widths()
-        minute = f" {'last minute':<{_SPARK}}" if is_wide else ""
-        return f" {'peer':<{name}} {'address':<{address}} {'state':<16} {'rtt':>7} {'in/out kbit/s':>17} {'loss':>6}{minute}"
+        return " " + " ".join(f"{name:{align}{size}}" for name, size, align in self._columns())
 
     def _rows(self, pulse: Pulse | None) -> list[Row]:
         if pulse is None:
@@ -119,21 +126,20 @@ class HomePage(Page):
         return [self._row(peer) for peer in pulse.peers]
 
     def _row(self, peer: PeerLine) -> Row:
-        name_width, address_width, is_wide = self._widths()
-        name = "(calls us)" if peer.is_incoming else clean(peer.name)
-        rtt = f"{peer.rtt_ms} ms" if peer.rtt_ms is not None else "-"
-        rates = f"{peer.in_kbps:.1f}/{peer.out_kbps:.1f}"
-        text = (
-            f"{shortened(name, name_width):<{name_width}} "
-            f"{shortened(peer.address, address_width):<{address_width}} {peer.state:<16} {rtt:>7} "
-            f"{rates:>17} {peer.loss_percent:>5.1f}%"
-        )
-        if is_wide and not self.wizard.is_ascii:
-            text += f" {sparkline(peer.minute, _SPARK)}"
-        elif is_wide:
-            text += f" most {max(peer.minute, default=0.0):.1f}"
-        look = "good" if peer.state == "ESTABLISHED" else "warn"
-        return Row(peer.address, text, look)
+        minute = sparkline(peer.minute, _SPARK)
+        if self.wizard.is_ascii:
+            minute = f"most {max(peer.minute, default=0.0):.1f} kbit/s"
+        values = {
+            "peer": "(calls us)" if peer.is_incoming else clean(peer.name),
+            "address": peer.address,
+            "state": peer.state,
+            "rtt": f"{peer.rtt_ms} ms" if peer.rtt_ms is not None else "-",
+            "in/out kbit/s": f"{peer.in_kbps:.1f}/{peer.out_kbps:.1f}",
+            "loss": f"{peer.loss_percent:.1f}%",
+            "last minute": minute,
+        }
+        parts = (f"{shortened(values[name], size):{align}{size}}" for name, size, align in self._columns())
+        return Row(peer.address, " ".join(parts), "good" if peer.state == "ESTABLISHED" else "warn")
 
     def _checks(self) -> list[str]:
         wizard = self.wizard

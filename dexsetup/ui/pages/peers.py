@@ -1,7 +1,7 @@
 """Peers: whom this node calls. The public list with a real handshake each, what was pasted, what is there.
 
-    [=] is on the machine and stays    [x] will be called    [ ] could be called
-    [-] will be removed, or cannot be used
+[=] is on the machine and stays    [x] will be called    [ ] could be called
+[-] will be removed, or cannot be used
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class PeersPage(FormPage):
     def compose(self) -> ComposeResult:
         """Lay it out."""
         yield words(
-            "Whom shall this node call? Two or three, in different places, are enough. Space ticks. The answer "
-            "is that to a real handshake.",
+            "Whom shall this node call? Two or three, in different places, are enough. Space ticks. All are "
+            "asked for a handshake.",
             look="title",
         )
         yield Static("", id="head", classes="title", markup=False)
@@ -215,10 +215,10 @@ def peer_rows(page: PeersPage, width: int) -> list[Row]:
             shown.add(key)
     rest = [peer for key, peer in public.items() if key not in shown]
     rest.sort(key=lambda peer: (_order(results.get(peer.address)), peer.number))
-    for peer in rest:
-        result = results.get(peer.address)
+    for entry in rest:
+        result = results.get(entry.address)
         mark = "-" if result is not None and result.answer in {"bad key", "bad address"} else " "
-        rows.append(row(_key(peer), mark, peer.peer_name, peer.address, peer.place))
+        rows.append(row(_key(entry), mark, entry.peer_name, entry.address, entry.place))
     return rows
 
 

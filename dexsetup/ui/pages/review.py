@@ -27,11 +27,10 @@ MARKS = {
     StepMark.SKIPPED: "-",
 }
 _LOOKS = {"!": "bad", "-": "warn", "=": "quiet", "x": "good"}
-_MAIL_FILES = ("smtpd.conf", "mailname")
 _HELP = (
-    "This page shows every change before it is made. Enter on a step shows its files; a risk has to be read and "
-    "ticked; a file that somebody edited needs a decision. Apply makes the changes, Save writes the answers to "
-    "a file."
+    "This page shows every change before it is made. Enter on a step shows its files; a risk has to be "
+    "read and ticked; a file that somebody edited needs a decision. Apply makes the changes, Save writes the "
+    "answers to a file."
 )
 
 
@@ -46,18 +45,20 @@ class ReviewPage(Page):
     def compose(self) -> ComposeResult:
         """Lay it out."""
         yield Static("", id="summary", classes="title", markup=False)
-        rows = Rows(id="plan")
-        rows.styles.max_height = 11
-        yield rows
+        yield Rows(id="plan")
         yield Static("", id="validated", classes="title", markup=False)
         yield Vertical(id="decisions")
-        yield Horizontal(Push("Apply", id="apply"), Push("Save answers", id="save"), classes="buttons")
+        yield Horizontal(Push("Apply", id="apply"), Push("Save answers", id="save"), classes="buttons last")
 
     def on_mount(self) -> None:
         """Plan anew: the machine may have changed."""
         self._shown: tuple[object, ...] = ()
         self.wizard.look_soon(0.0)
         self.renew()
+
+    def on_resize(self) -> None:
+        """Leave room for risks and conflicts below the plan."""
+        self.query_one("#plan", Rows).styles.max_height = max(4, self.size.height - 11)
 
     def renew(self) -> None:
         """Show the plan."""
@@ -74,7 +75,11 @@ class ReviewPage(Page):
             summary.update(_summary(looked.plan.steps))
         steps = looked.plan.steps if looked is not None and looked.plan is not None else ()
         self.query_one("#plan", Rows).show([_row(step) for step in steps])
-        said = [f"{name}: {text}" for name, texts in (looked.validated if looked else {}).items() for text in texts]
+        said = [
+            f"{name}: {text}"
+            for name, texts in (looked.validated if looked else {}).items()
+            for text in texts
+        ]
         self.query_one("#validated", Static).update(clean_lines("\n".join(said)))
         self.query_one("#validated").display = bool(said)
         self._renew_decisions(steps)
@@ -101,8 +106,11 @@ class ReviewPage(Page):
     def _decision_fields(
         self, paths: list[str], risks: list[tuple[str, str]]
     ) -> Iterator[Static | Choice | Tick]:
-        options = (Option(None, "decide later"), Option("ours", "use ours, keep theirs beside it"))
-        options = (*options, Option("theirs", "keep theirs"))
+        options = (
+            Option(None, "decide later"),
+            Option("ours", "use ours, keep theirs beside it"),
+            Option("theirs", "keep theirs"),
+        )
         for path in paths:
             yield Static(clean_lines(f" Somebody else wrote or edited {path}:"), markup=False)
             yield Choice(options, self.wizard.draft.decisions.get(path), name=f"conflict:{path}")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["WelcomePage", "found"]
 
 _INTRO = (
-    "This sets up a mesh node: an address that is yours because it comes from a key on this machine, and mail "
-    "and calls to everybody who has one, without a provider.\n\n"
+    "This sets up a mesh node: an address that is yours because it comes from a key on this machine, and "
+    "mail and calls to everybody who has one, without a provider.\n\n"
     "Enter goes on; every answer can be changed until Apply."
 )
 

@@ -1,3 +1,3 @@
-"""What the pages are made of. State is in the characters: `>` in front of what has the keyboard, `[x]` `( )`."""
+"""What the pages are made of. State is in the characters: `>` has the keyboard, `[x]` is ticked."""
 
 from __future__ import annotations

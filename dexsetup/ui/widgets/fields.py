@@ -1,4 +1,4 @@
-"""Form fields made from questions: a tick, a choice, a text. Each tells what was answered and keeps nothing."""
+"""Form fields made from questions: a tick, a choice, a text. Each tells what was answered, no more."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class _Field(Widget, can_focus=True):
         Binding("down,j", "app.focus_next", show=False),
     ]
 
+    @property
+    def cursor_place(self) -> Offset:
+        """Where the terminal's cursor stands while this has the keyboard."""
+        return self.content_region.offset
+
     def on_focus(self, _: Focus) -> None:
-        """Bring the cursor here and show it."""
+        """Show the mark."""
         self.refresh()
-        self.call_after_refresh(self._follow)
 
     def on_blur(self, _: Blur) -> None:
         """Take the mark away."""
         self.refresh()
-
-    def _follow(self) -> None:
-        if self.has_focus:
-            self.app.cursor_position = Offset(self.content_region.x, self.content_region.y)
 
     def _sign(self) -> str:
         return ">" if self.has_focus else " "
@@ -53,7 +53,7 @@ class _Field(Widget, can_focus=True):
 class Tick(_Field):
     """`[x] a sentence`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "toggle", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "flip", show=False)]
 
     class Changed(Message):
         """It was ticked or unticked."""
@@ -80,7 +80,7 @@ class Tick(_Field):
             text.stylize(_MARKED, 0, 4)
         return text
 
-    def action_toggle(self) -> None:
+    def action_flip(self) -> None:
         """Change it."""
         self.value = not self.value
         self.refresh()
@@ -88,7 +88,7 @@ class Tick(_Field):
 
     def on_click(self) -> None:
         """Change it by mouse."""
-        self.action_toggle()
+        self.action_flip()
 
 
 class Choice(_Field):
@@ -221,7 +221,9 @@ class _Line(Input):
         """What is drawn: as long as the value, without what is not printable. The value itself stays."""
         drawn = super()._value
         plain = drawn.plain
-        return drawn if plain.isprintable() else Text("".join(ch if ch.isprintable() else "?" for ch in plain))
+        return (
+            drawn if plain.isprintable() else Text("".join(ch if ch.isprintable() else "?" for ch in plain))
+        )
 
 
 class TextField(Vertical):
@@ -271,12 +273,6 @@ class TextField(Vertical):
         """What is typed now."""
         return self.query_one(_Line).value
 
-    def set_text(self, text: str) -> None:
-        """Replace the text without telling."""
-        line = self.query_one(_Line)
-        with line.prevent(Input.Changed):
-            line.value = text
-
     def complain(self, problem: str) -> None:
         """Say what is wrong; nothing if the text is empty."""
         label = self.query_one(".problem", Static)
@@ -284,8 +280,11 @@ class TextField(Vertical):
         label.display = bool(problem)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Hand on what was typed."""
+        """Hand on what was typed; being drawn is no typing."""
         event.stop()
+        if event.value == self._text:
+            return
+        self._text = event.value
         self.post_message(self.Changed(self, event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

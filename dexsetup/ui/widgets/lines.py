@@ -1,7 +1,7 @@
 """Lines of text that scroll, and rows among which one is marked: the diff, the log, and every list.
 
-The marked row has `>` in front of it, and the terminal's own cursor stands on it while it has the keyboard, so
-that speech and braille follow.
+The marked row has `>` in front of it, and the terminal's own cursor stands on it while it has the keyboard:
+speech and braille follow it.
 """
 
 from __future__ import annotations
@@ -256,8 +256,10 @@ class Rows(ScrollView, can_focus=True):
         self._follow()
 
     def _follow(self) -> None:
-        """Scroll to the marked row and put the terminal's cursor on it."""
+        """Scroll to the marked row."""
         self.scroll_to_region(Region(0, self.marked, 1, 1), animate=False, immediate=True, force=True)
-        if self.has_focus:
-            y = self.marked - self.scroll_offset.y
-            self.app.cursor_position = Offset(self.content_region.x, self.content_region.y + y)
+
+    @property
+    def cursor_place(self) -> Offset:
+        """Where the terminal's cursor stands while this has the keyboard: on the marked row."""
+        return self.content_region.offset + Offset(0, self.marked - self.scroll_offset.y)
