@@ -56,8 +56,13 @@ class Capacity:
         return self._buckets[bucket(self._graph.root.position, position)] < BUCKET_KEEP
 
     def enforce(self) -> None:
-        """Evict until nodes and links are within their bounds."""
+        """Evict until nodes and links are within their bounds.
+
+        What is evicted is not dead: paths that led through it still work. So the routes need not be computed
+        again, unless a node went that others were reached through.
+        """
         graph = self._graph
+        needs_routes = graph.is_dirty
         protected = self._protected()
         excess = len(graph.nodes) - len(protected) - self._config.max_nodes
         if excess >= 0:
@@ -69,6 +74,9 @@ class Capacity:
         if excess >= 0:
             victims = self._victims(protected, excess + 1)
             for node in victims[:excess]:
+                needs_routes |= any(
+                    link.child.best and link.child.best.link is link for link in node.links.values()
+                )
                 graph.remove_node(node)
             self._worst_cost = _cost(victims[-1]) if victims else 0
         else:
@@ -77,6 +85,7 @@ class Capacity:
         if excess > 0:
             for link in self._spare_links()[:excess]:
                 graph.remove_link(link)
+        graph.is_dirty = needs_routes
         root = graph.root.position
         self._buckets = Counter(bucket(root, node.position) for node in graph.nodes.values())
 

@@ -53,7 +53,7 @@ class PathfinderConfig:
     refresh_age: float = 5.0
     """A node heard of within this time is not asked by the upkeep (1 s while the graph is changing)."""
 
-    keyspace_interval: float = 8.0
+    keyspace_interval: float = 4.0
     """One `fn` that looks for neighbours in the keyspace."""
 
     wanted_time: float = 120.0

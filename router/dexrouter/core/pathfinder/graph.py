@@ -95,6 +95,8 @@ class Link:
     @property
     def effective_cost(self) -> int:
         """Cost with the doubt that unanswered queries raise."""
+        if not self.misses:
+            return self.cost
         return self.cost * _DOUBT[min(self.misses, len(_DOUBT) - 1)]
 
     @property

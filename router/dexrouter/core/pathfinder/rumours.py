@@ -6,8 +6,10 @@ Nothing here is believed: it is where a search begins, and where a shorter way i
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import Final
 
+from dexrouter.core.pathfinder.keyspace import position_of
 from dexrouter.core.pathfinder.queries import Target
 from dexrouter.crypto.keys import Address
 
@@ -37,6 +39,10 @@ class Rumours:
         elif known is None and len(self._targets) >= MOST_RUMOURS:
             del self._targets[next(iter(self._targets))]
         self._targets[target.address] = target
+
+    def closest(self, position: int, count: int) -> list[Target]:
+        """Give the named nodes closest to a position in the keyspace."""
+        return nsmallest(count, self._targets.values(), key=lambda one: position_of(one.address) ^ position)
 
     def is_false(self, target: Target) -> None:
         """Forget a node that did not answer where it was said to be."""

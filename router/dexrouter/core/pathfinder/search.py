@@ -32,6 +32,7 @@ __all__ = ["Search", "Searches"]
 MOST_REQUESTS: Final = 20
 PARALLEL: Final = 3
 FIRST_CANDIDATES: Final = 8
+FIRST_RUMOURS: Final = 4
 OTHER_CANDIDATES: Final = 6
 """Nodes taken at random when a search is repeated."""
 
@@ -110,9 +111,13 @@ class Searches:
         others = reachable[FIRST_CANDIDATES:]
         if is_repeated and others:
             first += [others[byte % len(others)] for byte in self._entropy(OTHER_CANDIDATES)]
+        search.candidates = {
+            one.address: one for one in self._rumours.closest(search.position, FIRST_RUMOURS)
+        }
         for node in first:
             if node.best:
                 search.candidates[node.address] = node_target(node, node.best.path)
+        search.candidates.pop(address, None)
         if rumour := self._rumours.get(address):
             _named(search, rumour)
         self._running[address] = search
