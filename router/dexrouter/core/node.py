@@ -95,6 +95,9 @@ class Node(DataPath):
         """Router queries for people; their answers are in it, the asker empties them."""
         self.tunnel = IpTunnel()
         self._assigned = self.tunnel.assigned
+        self._is_stirred = True
+        """Whether anything but plain data has passed since the layers were settled."""
+        self._deadline: float | None = None
         self.drops: Counter[str] = Counter()
         self.answers: list[Answered | PingTimeout] = []
         """Answers to pings that somebody outside asked for (PingPurpose.ADMIN); the asker empties it."""
@@ -108,7 +111,8 @@ class Node(DataPath):
     def receive_packets(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> None:
         """Take datagrams from one link address; they are changed where they lie, and outputs are slices."""
         self._receive_runs(interface, source, packets, now)
-        self._settle(now)
+        if not self._is_quiet():
+            self._settle(now)
 
     def receive_beacon(self, interface: int, source: LinkAddress, content: bytes, now: float) -> None:
         """Take the 56-byte content of a beacon."""
@@ -122,7 +126,8 @@ class Node(DataPath):
     def send_packets(self, packets: Packets, now: float) -> None:
         """Take IP packets of the host that have head-room; they are changed where they lie."""
         self._send_runs(packets, now)
-        self._settle(now)
+        if not self._is_quiet():
+            self._settle(now)
 
     def poll(self, now: float) -> None:
         """Do what is due. Early calls are harmless."""
@@ -137,6 +142,13 @@ class Node(DataPath):
     def next_deadline(self) -> float:
         """When `poll` wants to be called next (it may be called any time)."""
         deadline = self.peering.next_deadline()
+        if self._deadline is None:
+            self._deadline = self._earliest_deadline()
+        return min(deadline, self._deadline)
+
+    def _earliest_deadline(self) -> float:
+        """Ask all layers but peering; plain data gives none of them an earlier one."""
+        deadline = float("inf")
         for other in (
             self.control.next_deadline(),
             self.sessions.next_deadline(),
@@ -193,7 +205,18 @@ class Node(DataPath):
 
     # -- inside
 
+    def _is_quiet(self) -> bool:
+        """Whether there was nothing but plain data since the last time: then nothing follows from it."""
+        return not (
+            self._is_stirred
+            or self.peering.pings_due
+            or self.peering.routable_changes
+            or self.sessions.events
+            or self.sessions.frames
+        )
+
     def _forward(self, frame: bytes, source: int, now: float) -> None:
+        self._is_stirred = True
         out = self.switch.forward(frame, source)
         if out is None:
             return
@@ -204,6 +227,7 @@ class Node(DataPath):
             self.peering.send(self.peering.by_slot[slot], moved, now)
 
     def _to_router(self, frame: bytes, now: float) -> None:
+        self._is_stirred = True
         if len(frame) < _MIN_ROUTER_FRAME:
             self.drops["router.short"] += 1
             return
@@ -216,6 +240,7 @@ class Node(DataPath):
             self._deliver(*delivered, path, now)
 
     def _deliver(self, session: Session, content_type: int, content: bytes, path: int, now: float) -> None:
+        self._is_stirred = True
         if content_type <= _LAST_NEXT_HEADER:
             self._to_tun(rebuild(session.address, self.own.address, content_type, content))
         elif content_type == ContentType.CJDHT:
@@ -229,6 +254,7 @@ class Node(DataPath):
             self.drops["router.content_type"] += 1
 
     def _into_tunnel(self, packet: bytes, now: float) -> None:
+        self._is_stirred = True
         address = self.tunnel.packet_for(packet)
         if address is not None:
             self._send_in_session(address, packet, now)
@@ -276,8 +302,11 @@ class Node(DataPath):
         """Carry events between the layers until all of them are quiet."""
         for _ in range(_MAX_ROUNDS):
             if not self._settle_once(now):
-                return
-        self.drops["node.unsettled"] += 1
+                break
+        else:
+            self.drops["node.unsettled"] += 1
+        self._is_stirred = False
+        self._deadline = None
 
     def _settle_once(self, now: float) -> bool:
         busy = False

@@ -9,6 +9,7 @@ peer's state, one each for start and stop.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -56,6 +57,9 @@ from dexrouter.io.runtime_directory import runtime_directory
 __all__ = ["Daemon"]
 
 _log = logging.getLogger(__name__)
+
+_COLLECT_AFTER = 20_000
+"""New objects after which cycles are looked for: more than a burst of packets makes and drops."""
 
 _QUIET_STATES = frozenset(
     {
@@ -111,6 +115,10 @@ class Daemon:
         self._loop.on_signal(signal.SIGTERM, self._loop.stop)
         self._loop.on_signal(signal.SIGINT, self._loop.stop)
         self._loop.on_signal(signal.SIGHUP, self._reload)
+        # What is there now stays: the collector need not look at it again in the midst of packets.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_COLLECT_AFTER)
         notify("READY=1")
         try:
             self._loop.run(self._next_deadline, self._due, self._slept)
