@@ -2,7 +2,7 @@
 
     python tools/screens.py
 
-The machine, its peers and their answers are made up (tests/support/tui_rig.py); everything else is the program.
+The machine, its peers and their answers are made up (tests/support/tui_rig.py); all else is the program.
 """
 
 # ruff: noqa: INP001 - a script of the tree, not a package

@@ -7,4 +7,4 @@ __all__ = ["PROTOCOL_VERSION", "__version__"]
 __version__ = "0.1.0"
 
 PROTOCOL_VERSION = 21
-"""Announced everywhere. Never 22: a beacon that says 22 makes a v22.0 neighbour answer with Noise (spec 01 §13)."""
+"""Announced everywhere. Never 22: a beacon that says so makes a v22.0 neighbour use Noise (spec 01 §13)."""
