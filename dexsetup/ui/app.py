@@ -527,6 +527,8 @@ class Wizard(App[ExitCode]):
 
     def _fatal_error(self) -> None:
         """End after a fault of ours: with a report, and never with values of variables on the screen."""
+        if self._desk is not None:
+            self._desk.request_stop()
         fault = self._exception
         self._return_code = int(ExitCode.BUG)
         self.panic(
@@ -824,9 +826,9 @@ class Wizard(App[ExitCode]):
             self.exit(ExitCode.INTERRUPTED)
 
     def end_run(self) -> None:
-        """End a run that is under way although the screen is gone, as after a crash of it."""
+        """End a run that is under way although the screen is gone, and wait for its end."""
         if self._desk is not None:
-            self._desk.request_stop()
+            self._desk.finish()
 
     # -- Home
 
