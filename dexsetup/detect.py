@@ -42,6 +42,7 @@ _PROGRAMS: dict[str, tuple[str, ...]] = {
     "baresip": ("baresip", "-h"),
     "cjdroute": ("cjdroute", "--version"),
     "ip": ("ip", "-V"),
+    "NetworkManager": ("NetworkManager", "--version"),
 }
 _PYTHONS = ("/usr/bin/python3",)
 _VERSION = re.compile(r"\d+(?:\.\d+)+[\w.-]*")

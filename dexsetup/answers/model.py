@@ -74,6 +74,11 @@ class Firewall(Section):
     """What is let in."""
 
     enable: bool = question("Shall the router's port be opened in the firewall?", default=True)
+    ssh: bool = question("Shall ssh be reachable from the mesh?", default=False)
+    guard: bool = question(
+        "Where there is no firewalld, shall a small nftables table let in only what was chosen?",
+        default=False,
+    )
     accept_risk: tuple[str, ...] = question("Risks you have read and accept, by name", default=())
 
 

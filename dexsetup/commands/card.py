@@ -26,7 +26,9 @@ def card(session: Session, link: str | None) -> ExitCode:
         return ExitCode.OK
     if shown.peer is not None:
         session.console.text(card_text(Card(shown.address, shown.name, shown.login)))
-        session.console.text(f"To call that node: dexsetup peers add, with its link ({shown.peer.address})")
+        session.console.text(
+            f"To call that node: dexsetup peers add LINK   (its peer is {shown.peer.address})"
+        )
         return ExitCode.OK
     session.console.text(card_text(shown))
     return ExitCode.OK

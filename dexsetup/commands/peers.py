@@ -10,6 +10,7 @@ from dexrouter.config import ConnectTo, parse_peers
 from dexsetup import public_peers
 from dexsetup.answers.model import Answers, Peer
 from dexsetup.answers.sense import peer_problems
+from dexsetup.card import find_card, read_card
 from dexsetup.commands.apply import apply_answers
 from dexsetup.commands.look import present_config
 from dexsetup.commands.session import Session
@@ -117,6 +118,13 @@ def _public(what: str) -> tuple[ConnectTo, ...]:
 
 
 def _pasted(what: str) -> tuple[ConnectTo, ...]:
+    if find_card(what):
+        entry = read_card(what).peer
+        if entry is None:
+            raise AnswersError(
+                ("this card has no peer to call, only addresses",), advice="dexsetup card LINK"
+            )
+        return (entry,)
     if what == "-":
         text = sys.stdin.read()
     elif "{" in what or "\n" in what:

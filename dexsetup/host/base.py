@@ -180,6 +180,34 @@ class Firewall(Protocol):
         """Shut a port, in what runs, in what is kept, or both."""
         ...
 
+    def zones_in_use(self) -> tuple[str, ...]:
+        """Return the zones that have interfaces or sources, and the default zone; sorted."""
+        ...
+
+    def has_rule(self, zone: str, rule: str) -> tuple[bool, bool]:
+        """Whether the zone has this rich rule, (now, permanently)."""
+        ...
+
+    def add_rule(self, zone: str, rule: str, *, now: bool = True, permanently: bool = True) -> None:
+        """Add a rich rule, in what runs, in what is kept, or both."""
+        ...
+
+    def remove_rule(self, zone: str, rule: str, *, now: bool = True, permanently: bool = True) -> None:
+        """Remove a rich rule, in what runs, in what is kept, or both."""
+        ...
+
+    def zone_members(self, zone: str) -> tuple[frozenset[str], frozenset[str]] | None:
+        """Return (services, interfaces) of a zone as it runs; None where it is not there."""
+        ...
+
+    def release_interface(self, zone: str, interface: str) -> None:
+        """Take an interface out of a zone, in what runs."""
+        ...
+
+    def reload(self, own_zone: str) -> None:
+        """Read the files anew. What somebody set in the running firewall alone stays, but for `own_zone`."""
+        ...
+
 
 class Network(Protocol):
     """Looks at the network, for verifications. Every call returns within its timeout."""

@@ -10,6 +10,7 @@ after the n-th mutation, as if the process had been killed there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -144,13 +145,55 @@ class FakeServices:
 
 @dataclass(slots=True)
 class FakeFirewall:
-    """Open ports as sets of (zone, port, protocol)."""
+    """Open ports as sets of (zone, port, protocol), rules as (zone, rule); zones of ours from their files."""
 
     name: str = "firewalld"
     state: FirewallState = FirewallState.RUNNING
     uplink: str = "public"
     runtime: set[tuple[str, int, str]] = field(default_factory=set)
     permanent: set[tuple[str, int, str]] = field(default_factory=set)
+    rules: set[tuple[str, str]] = field(default_factory=set)
+    kept_rules: set[tuple[str, str]] = field(default_factory=set)
+    zones: dict[str, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
+    read_zones: Callable[[], dict[str, bytes]] = dict
+    """Gives the files of zones by name: what a reload sees."""
+
+    def zones_in_use(self) -> tuple[str, ...]:
+        """Return the zone of the uplink and our own."""
+        return tuple(sorted({self.uplink, *self.zones}))
+
+    def has_rule(self, zone: str, rule: str) -> tuple[bool, bool]:
+        """Return (now, permanently)."""
+        return (zone, rule) in self.rules, (zone, rule) in self.kept_rules
+
+    def add_rule(self, zone: str, rule: str, *, now: bool = True, permanently: bool = True) -> None:
+        """Add it."""
+        self.rules |= {(zone, rule)} if now else set()
+        self.kept_rules |= {(zone, rule)} if permanently else set()
+
+    def remove_rule(self, zone: str, rule: str, *, now: bool = True, permanently: bool = True) -> None:
+        """Remove it."""
+        self.rules -= {(zone, rule)} if now else set()
+        self.kept_rules -= {(zone, rule)} if permanently else set()
+
+    def zone_members(self, zone: str) -> tuple[frozenset[str], frozenset[str]] | None:
+        """Return what the last reload has read."""
+        return self.zones.get(zone)
+
+    def release_interface(self, zone: str, interface: str) -> None:
+        """Take it out of the running zone."""
+        services, interfaces = self.zones[zone]
+        self.zones[zone] = (services, interfaces - {interface})
+
+    def reload(self, own_zone: str) -> None:
+        """Read the files of zones."""
+        self.zones = {
+            name: (
+                frozenset(re.findall(r'<service name="([^"]+)"', content.decode())),
+                frozenset(re.findall(r'<interface name="([^"]+)"', content.decode())),
+            )
+            for name, content in self.read_zones().items()
+        }
 
     def zone_of_uplink(self) -> str:
         """Return the zone that the default route is in."""
@@ -229,7 +272,7 @@ class FakeHost:
         self.locked_by = ""
         self.packages = FakePackages(self)
         self.services = FakeServices(self)
-        self.firewall = FakeFirewall()
+        self.firewall = FakeFirewall(read_zones=self._zone_files)
         self.network = FakeNetwork()
         self.put("/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
         for path, content in (files or {}).items():
@@ -256,7 +299,21 @@ class FakeHost:
                 for name, state in self.services.units.items()
                 if state.enabled or state.active
             },
-            "firewall": (set(self.firewall.runtime), set(self.firewall.permanent)),
+            "firewall": (
+                set(self.firewall.runtime),
+                set(self.firewall.permanent),
+                set(self.firewall.rules),
+                set(self.firewall.kept_rules),
+                dict(self.firewall.zones),
+            ),
+        }
+
+    def _zone_files(self) -> dict[str, bytes]:
+        directory = "/etc/firewalld/zones/"
+        return {
+            path.removeprefix(directory).removesuffix(".xml"): node.content
+            for path, node in self.nodes.items()
+            if path.startswith(directory) and path.endswith(".xml")
         }
 
     # -- looking
@@ -444,6 +501,7 @@ _MUTATIONS = frozenset(
         "append", "write", "remove", "make_directory", "remove_directory", "make_link", "copy_tree",
         "remove_tree", "move_tree", "add_system_user", "remove_system_user", "run", "install",
         "reload_definitions", "enable", "disable", "start", "stop", "restart", "open_port", "close_port",
+        "add_rule", "remove_rule", "release_interface", "reload",
     }
 )  # fmt: skip
 _PARTS = frozenset({"packages", "services", "firewall"})

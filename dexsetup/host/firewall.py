@@ -6,6 +6,8 @@ Rules (spec 11 §2):
 - The zone is that of the interface with the default route; an interface in no zone is in the default zone.
 - Errors come as raw D-Bus exceptions whose message begins with a code: ALREADY_ENABLED and NOT_ENABLED mean
   that it is as wanted.
+- A zone or service of our own is a file. Reading it takes a reload, which forgets what somebody set in the
+  running firewall alone: that is looked at before and set again after it.
 - The bindings exist only for the system's Python. A Python without them uses firewall-cmd, which speaks to
   the same daemon with the same codes.
 """
@@ -22,6 +24,18 @@ from dexsetup.host.packages import CommandRunner
 __all__ = ["Firewalld", "FirewalldCommands", "choose_firewall", "connect", "uplink_interface"]
 
 _AS_WANTED = ("ALREADY_ENABLED", "NOT_ENABLED")
+_KINDS = ("service", "port", "protocol", "source", "rich-rule")
+"""What of a zone is kept over a reload; interfaces firewalld keeps by itself."""
+_METHODS = {
+    "service": "Service",
+    "port": "Port",
+    "protocol": "Protocol",
+    "source": "Source",
+    "rich-rule": "RichRule",
+}
+
+_Items = dict[str, frozenset[str]]
+"""By kind of item, each as firewall-cmd writes it."""
 
 
 def connect() -> Any:
@@ -77,6 +91,66 @@ class Firewalld:
         if permanently:
             self._ask(lambda: self._permanent(zone).removePort(str(port), protocol))
 
+    def zones_in_use(self) -> tuple[str, ...]:
+        """Ask for the active zones and the default zone."""
+        active = self._ask(self._client.getActiveZones) or {}
+        return tuple(sorted({*map(str, active), str(self._ask(self._client.getDefaultZone))}))
+
+    def has_rule(self, zone: str, rule: str) -> tuple[bool, bool]:
+        """Ask for the rule itself, now and permanently."""
+        now = self._ask(lambda: self._client.queryRichRule(zone, rule))
+        kept = self._ask(lambda: self._permanent(zone).queryRichRule(rule))
+        return bool(now), bool(kept)
+
+    def add_rule(self, zone: str, rule: str, *, now: bool = True, permanently: bool = True) -> None:
+        """Add it."""
+        self._change("add", zone, ("rich-rule", rule), now=now, permanently=permanently)
+
+    def remove_rule(self, zone: str, rule: str, *, now: bool = True, permanently: bool = True) -> None:
+        """Remove it."""
+        self._change("remove", zone, ("rich-rule", rule), now=now, permanently=permanently)
+
+    def zone_members(self, zone: str) -> tuple[frozenset[str], frozenset[str]] | None:
+        """Ask the running zone."""
+        if zone not in map(str, self._ask(self._client.getZones)):
+            return None
+        services = self._ask(lambda: self._client.getServices(zone))
+        interfaces = self._ask(lambda: self._client.getInterfaces(zone))
+        return frozenset(map(str, services)), frozenset(map(str, interfaces))
+
+    def release_interface(self, zone: str, interface: str) -> None:
+        """Take it out of the running zone."""
+        self._ask(lambda: self._client.removeInterface(zone, interface))
+
+    def reload(self, own_zone: str) -> None:
+        """Read the files anew, and set again what was set in the running firewall alone."""
+        _reload(
+            self._look,
+            lambda: self._ask(self._client.reload),
+            lambda verb, zone, item: self._change(verb, zone, item, now=True, permanently=False),
+            [zone for zone in self.zones_in_use() if zone != own_zone],
+        )
+
+    def _look(self, zone: str) -> tuple[_Items, _Items]:
+        """Return what the zone has (now, permanently)."""
+        found = []
+        for ask in (self._running(zone), self._permanent(zone)):
+            items = {kind: self._ask(getattr(ask, f"get{_METHODS[kind]}s")) for kind in _KINDS}
+            found.append({kind: frozenset(map(_written, values)) for kind, values in items.items()})
+        return found[0], found[1]
+
+    def _running(self, zone: str) -> Any:
+        return _RunningZone(self._client, zone)
+
+    def _change(self, verb: str, zone: str, item: tuple[str, str], *, now: bool, permanently: bool) -> None:
+        kind, text = item
+        values = tuple(text.split("/")) if kind == "port" else (text,)
+        method = f"{verb}{_METHODS[kind]}"
+        if permanently:
+            self._ask(lambda: getattr(self._permanent(zone), method)(*values))
+        if now:
+            self._ask(lambda: getattr(self._client, method)(zone, *values))
+
     def _permanent(self, zone: str) -> Any:
         return self._client.config().getZoneByName(zone)
 
@@ -91,6 +165,17 @@ class Firewalld:
             raise HostError(
                 "firewalld refused.", why=words, advice="firewall-cmd --list-all-zones"
             ) from error
+
+
+class _RunningZone:
+    """One zone of the running firewall, with the names that its permanent settings have."""
+
+    def __init__(self, client: Any, zone: str) -> None:
+        self._client = client
+        self._zone = zone
+
+    def __getattr__(self, name: str) -> Callable[[], Any]:
+        return lambda: getattr(self._client, name)(self._zone)
 
 
 class FirewalldCommands:
@@ -132,6 +217,72 @@ class FirewalldCommands:
         """Shut it out."""
         self._change(f"--remove-port={port}/{protocol}", zone, now=now, permanently=permanently)
 
+    def zones_in_use(self) -> tuple[str, ...]:
+        """Ask for the active zones and the default zone; a stopped one knows no interfaces but the bound."""
+        zones = {self._command(["--get-default-zone"], is_permanent=False).stdout.strip()}
+        if self.state is FirewallState.STOPPED:
+            return tuple(sorted({*zones, self.zone_of_uplink()}))
+        shown = self._command(["--get-active-zones"], is_permanent=False).stdout
+        zones |= {line.split()[0] for line in shown.splitlines() if line and not line.startswith(" ")}
+        return tuple(sorted(zones))
+
+    def has_rule(self, zone: str, rule: str) -> tuple[bool, bool]:
+        """Ask for the rule itself."""
+        query = [f"--zone={zone}", f"--query-rich-rule={rule}"]
+        kept = self._command(query, is_permanent=True, is_query=True).status == 0
+        if self.state is FirewallState.STOPPED:
+            return False, kept
+        return self._command(query, is_permanent=False, is_query=True).status == 0, kept
+
+    def add_rule(self, zone: str, rule: str, *, now: bool = True, permanently: bool = True) -> None:
+        """Add it."""
+        self._change(f"--add-rich-rule={rule}", zone, now=now, permanently=permanently)
+
+    def remove_rule(self, zone: str, rule: str, *, now: bool = True, permanently: bool = True) -> None:
+        """Remove it."""
+        self._change(f"--remove-rich-rule={rule}", zone, now=now, permanently=permanently)
+
+    def zone_members(self, zone: str) -> tuple[frozenset[str], frozenset[str]] | None:
+        """Ask the running zone."""
+        if self.state is FirewallState.STOPPED:
+            return None
+        if zone not in self._command(["--get-zones"], is_permanent=False).stdout.split():
+            return None
+        listed = [
+            self._command([f"--zone={zone}", option], is_permanent=False).stdout.split()
+            for option in ("--list-services", "--list-interfaces")
+        ]
+        return frozenset(listed[0]), frozenset(listed[1])
+
+    def release_interface(self, zone: str, interface: str) -> None:
+        """Take it out of the running zone."""
+        self._change(f"--remove-interface={interface}", zone, now=True, permanently=False)
+
+    def reload(self, own_zone: str) -> None:
+        """Read the files anew, and set again what was set in the running firewall alone."""
+        if self.state is FirewallState.STOPPED:
+            return
+        _reload(
+            self._look,
+            lambda: self._command(["--reload"], is_permanent=False),
+            lambda verb, zone, item: self._change(
+                f"--{verb}-{item[0]}={item[1]}", zone, now=True, permanently=False
+            ),
+            [zone for zone in self.zones_in_use() if zone != own_zone],
+        )
+
+    def _look(self, zone: str) -> tuple[_Items, _Items]:
+        """Return what the zone has (now, permanently)."""
+        found: list[_Items] = []
+        for is_permanent in (False, True):
+            items = {}
+            for kind in _KINDS:
+                option = [f"--zone={zone}", f"--list-{kind}s"]
+                shown = self._command(option, is_permanent=is_permanent).stdout
+                items[kind] = frozenset(shown.splitlines() if kind == "rich-rule" else shown.split())
+            found.append(items)
+        return found[0], found[1]
+
     def _change(self, option: str, zone: str, *, now: bool, permanently: bool) -> None:
         if permanently:
             self._command([f"--zone={zone}", option], is_permanent=True)
@@ -149,6 +300,29 @@ class FirewalldCommands:
                 f"{argv[0]} {' '.join(argv[1:])} failed.", why=(done.stderr or done.stdout).strip()
             )
         return done
+
+
+def _reload(
+    look: Callable[[str], tuple[_Items, _Items]],
+    reload: Callable[[], object],
+    change: Callable[[str, str, tuple[str, str]], None],
+    zones: list[str],
+) -> None:
+    """Reload, then make the zones differ from their settings as they did before."""
+    passing: list[tuple[str, str, tuple[str, str]]] = []
+    for zone in zones:
+        now, kept = look(zone)
+        for kind in _KINDS:
+            passing += [("add", zone, (kind, item)) for item in sorted(now[kind] - kept[kind])]
+            passing += [("remove", zone, (kind, item)) for item in sorted(kept[kind] - now[kind])]
+    reload()
+    for verb, zone, item in passing:
+        change(verb, zone, item)
+
+
+def _written(value: Any) -> str:
+    """Return an item of the bindings as firewall-cmd writes it: a port is a pair there."""
+    return str(value) if isinstance(value, str) else "/".join(map(str, value))
 
 
 def choose_firewall(run: CommandRunner, uplink: Callable[[], str]) -> Firewalld | FirewalldCommands | None:

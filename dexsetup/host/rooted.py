@@ -30,6 +30,32 @@ class NoFirewall:
     name = "none"
     state = FirewallState.NONE
 
+    def zones_in_use(self) -> tuple[str, ...]:
+        """There are no zones."""
+        return ()
+
+    def has_rule(self, zone: str, rule: str) -> tuple[bool, bool]:
+        """There are no rules."""
+        return False, False
+
+    def add_rule(self, zone: str, rule: str, *, now: bool = True, permanently: bool = True) -> None:
+        """Refuse: a handler looks at `state` first."""
+        raise HostError(f"there is no firewall to which to add: {rule}")
+
+    def remove_rule(self, zone: str, rule: str, *, now: bool = True, permanently: bool = True) -> None:
+        """Refuse: a handler looks at `state` first."""
+        raise HostError(f"there is no firewall from which to take: {rule}")
+
+    def zone_members(self, zone: str) -> tuple[frozenset[str], frozenset[str]] | None:
+        """There are no zones."""
+        return None
+
+    def release_interface(self, zone: str, interface: str) -> None:
+        """No interface is in a zone."""
+
+    def reload(self, own_zone: str) -> None:
+        """There is nothing to read anew."""
+
     def zone_of_uplink(self) -> str:
         """There are no zones."""
         return ""

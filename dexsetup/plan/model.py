@@ -20,7 +20,9 @@ __all__ = [
     "Directory",
     "FileSharing",
     "FirewallOpening",
+    "FirewallRule",
     "Link",
+    "LoadedZone",
     "ManagedFile",
     "PackageSet",
     "PeerEstablished",
@@ -153,7 +155,41 @@ class FirewallOpening:
     """None: the zone of the interface that has the default route, or the default zone."""
 
 
-Resource = ManagedFile | Directory | Link | Tree | PackageSet | SystemUser | Unit | FirewallOpening
+@dataclass(frozen=True, slots=True)
+class LoadedZone:
+    """The running firewall has this zone as its file says; the file is another resource, before this one."""
+
+    name: str
+    interface: str
+    services: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    """Paths that define it: if applying changed one of them, the firewall reads them again."""
+    is_wanted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallRule:
+    """A rich rule in every zone that is in use but one, in the running firewall and in its settings."""
+
+    rule: str
+    what: str
+    """The same in words."""
+    except_zone: str
+    is_wanted: bool = True
+
+
+Resource = (
+    ManagedFile
+    | Directory
+    | Link
+    | Tree
+    | PackageSet
+    | SystemUser
+    | Unit
+    | FirewallOpening
+    | LoadedZone
+    | FirewallRule
+)
 
 
 @dataclass(frozen=True, slots=True)

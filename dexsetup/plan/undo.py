@@ -49,7 +49,7 @@ def undo_changes(
     kept: list[str] = []
     notes: list[str] = []
     later: list[ChangeRecord] = []
-    context.restart_later = []
+    context.restart_later, context.reload_firewall = [], ""
     is_failed = False
     chosen = [change for change in record.changes if not change.is_undone and select(change)]
     for change in reversed(chosen):
@@ -61,12 +61,20 @@ def undo_changes(
             notes.append(outcome.note)
         if outcome.is_failed:
             is_failed = True
-        elif len(context.restart_later) > waiting or change.subject in context.restart_later:
+        elif (
+            len(context.restart_later) > waiting
+            or change.subject in context.restart_later
+            or change.subject == context.reload_firewall
+        ):
             later.append(change)
         else:
             journal.undone(change.n, outcome.kept)
     if any(change.kind == "unit" for change in chosen):
         failed = _restart(context)
+        kept.extend(failed)
+        is_failed = is_failed or bool(failed)
+    if context.reload_firewall:
+        failed = _reload_firewall(context)
         kept.extend(failed)
         is_failed = is_failed or bool(failed)
     for change in later:
@@ -89,6 +97,15 @@ def _restart(context: Context) -> list[str]:
         except MachineError as error:
             failed.append(f"{unit} does not run: {context.redactor.text(error.why or error.what)}")
     return failed
+
+
+def _reload_firewall(context: Context) -> list[str]:
+    """Let the firewall see the old files. Return what did not work."""
+    try:
+        context.host.firewall.reload(context.reload_firewall)
+    except MachineError as error:
+        return [f"{error.what} {context.redactor.text(error.why)}".strip()]
+    return []
 
 
 def undo_run(

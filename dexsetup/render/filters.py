@@ -27,6 +27,7 @@ __all__ = [
     "mail_display_name",
     "mailrc_string",
     "pinerc_value",
+    "plain_name",
     "sip_display_name",
     "smtpd_path",
     "smtpd_string",
@@ -37,6 +38,7 @@ __all__ = [
 _DIRECTION_CHANGES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _RFC5322_SPECIALS = '()<>[]:;@\\,."'
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _BARE_PATH = re.compile(r"[A-Za-z0-9/_.:@-]+")
 
 
@@ -137,6 +139,13 @@ def pinerc_value(value: str) -> str:
     return value.replace("$", "$$")
 
 
+def plain_name(value: str) -> str:
+    """Check a name of letters, digits, _ . and -: of an interface or a service, between quotes or without."""
+    if not _PLAIN_NAME.fullmatch(value):
+        raise UnquotableError(f"{value!r} cannot be the name of an interface or a service")
+    return value
+
+
 def sip_display_name(value: str) -> str:
     r"""Quote a display name of a SIP address (RFC 3261 §25.1 quoted-string): \ before \ and "."""
     _checked(value, "a SIP address")
@@ -149,6 +158,7 @@ FILTERS: dict[str, Callable[[str], str]] = {
         mail_display_name,
         mailrc_string,
         pinerc_value,
+        plain_name,
         sip_display_name,
         smtpd_path,
         smtpd_string,

@@ -1,16 +1,56 @@
-"""What is let in: the router's UDP port, so that others can call this node, and mail if mail is wanted."""
+"""What is let in: the router's UDP port from the Internet, and from the mesh only what was chosen.
+
+The mesh interface gets a zone of its own, because the zone that it would fall into is the one of the ordinary
+network, which may let in far more (spec 11 §1). Mesh addresses that come through any other interface are
+dropped: a host on the local network could otherwise reach what only the mesh shall reach, unencrypted, or
+pose as anybody. NetworkManager is kept off the interface, because it gives zones of its own choice.
+"""
 
 from __future__ import annotations
 
+import re
+
+from dexrouter.config import RouterConfig, TunDevice
+from dexsetup.answers.model import Answers, Firewall
 from dexsetup.facts import Facts
-from dexsetup.plan.model import FirewallOpening, StepPlan
+from dexsetup.plan.model import (
+    FirewallOpening,
+    FirewallRule,
+    LoadedZone,
+    ManagedFile,
+    PackageSet,
+    Resource,
+    Risk,
+    StepPlan,
+    Unit,
+)
+from dexsetup.render.environment import Renderer
 from dexsetup.steps.base import Inputs
 from dexsetup.steps.configuration import udp_ports
 from dexsetup.steps.node import ReadsConfig, parsed, planned_config
 
-__all__ = ["FirewallStep"]
+__all__ = ["ZONE", "FirewallStep", "mesh_ports"]
 
+ZONE = "cjdns"
+_SIP = "cjdns-sip"
+_ZONE_FILE = f"/etc/firewalld/zones/{ZONE}.xml"
+_SIP_FILE = f"/etc/firewalld/services/{_SIP}.xml"
+_KEEP_OFF_FILE = "/etc/NetworkManager/conf.d/90-dexsetup.conf"
+_GUARD_FILE = "/etc/dexsetup/guard.nft"
+_GUARD_UNIT = "dexsetup-guard.service"
+_GUARD_UNIT_FILE = f"/etc/systemd/system/{_GUARD_UNIT}"
 _SMTP_PORT = 25
+_PORTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "smtp": (("25", "tcp"),),
+    _SIP: (("5060", "udp"), ("5060", "tcp"), ("7078-7079", "udp"), ("9078-9079", "udp")),
+    "ssh": (("22", "tcp"),),
+}
+"""What each service lets in; the ports of sound and picture with their control ports (spec 10 §4.3)."""
+_DEVICE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
+_DROPPED = (
+    ('rule family="ipv6" destination address="fc00::/8" drop', "drop what goes to mesh addresses"),
+    ('rule family="ipv6" source address="fc00::/8" drop', "drop what claims to be from mesh addresses"),
+)
 
 
 class FirewallStep(ReadsConfig):
@@ -20,33 +60,138 @@ class FirewallStep(ReadsConfig):
     title = "Firewall"
 
     def plan(self, inputs: Inputs) -> StepPlan | None:
-        """Want the ports open, now and after a reboot."""
+        """Want the zone, the rules and the ports, now and after a reboot; or ours gone."""
         answers, facts = inputs.answers, inputs.facts
-        content = planned_config(inputs)
-        if answers.firewall is None or not answers.firewall.enable or content is None:
+        firewall, content = answers.firewall, planned_config(inputs)
+        if firewall is None or content is None:
             return None
-        ports = udp_ports(parsed(content))
-        is_mail_wanted = answers.mail is not None and answers.mail.enable
+        config = parsed(content)
+        device = _device(config)
+        if not firewall.enable:
+            return StepPlan(name=self.name, title=self.title, resources=_switched_off(facts, device))
+        ports, services = udp_ports(config), _services(answers, firewall)
         return StepPlan(
             name=self.name,
             title=self.title,
-            resources=() if facts.firewall == "none" else _openings(ports, is_mail_wanted=is_mail_wanted),
+            resources=_resources(inputs, firewall, device, ports, services),
             needs=("router",),
-            notes=_notes(ports, facts),
+            risks=_risks(firewall),
+            notes=_notes(facts, firewall, device, ports),
         )
 
 
-def _openings(ports: tuple[int, ...], *, is_mail_wanted: bool) -> tuple[FirewallOpening, ...]:
-    mail = (FirewallOpening(_SMTP_PORT, "tcp"),) if is_mail_wanted else ()
-    return (*(FirewallOpening(port, "udp") for port in ports), *mail)
+def mesh_ports(services: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return (port or range, protocol) of everything that these services let in."""
+    return tuple(port for service in services for port in _PORTS[service])
 
 
-def _notes(ports: tuple[int, ...], facts: Facts) -> tuple[str, ...]:
-    notes = []
+def _device(config: RouterConfig) -> str:
+    """Return the mesh interface's fixed name, or nothing where the kernel chooses one."""
+    tunnel = config.tunnel
+    name = tunnel.name if isinstance(tunnel, TunDevice) else None
+    return name if name is not None and _DEVICE.fullmatch(name) else ""
+
+
+def _services(answers: Answers, firewall: Firewall) -> tuple[str, ...]:
+    is_mail_wanted = answers.mail is not None and answers.mail.enable
+    is_phone_wanted = answers.phone is not None and answers.phone.enable
+    wanted = (("smtp", is_mail_wanted), (_SIP, is_phone_wanted), ("ssh", firewall.ssh))
+    return tuple(name for name, is_wanted in wanted if is_wanted)
+
+
+def _resources(
+    inputs: Inputs, firewall: Firewall, device: str, ports: tuple[int, ...], services: tuple[str, ...]
+) -> tuple[Resource, ...]:
+    facts, renderer = inputs.facts, inputs.renderer
+    keep_off = _keep_off(renderer, device) if device and "NetworkManager" in facts.programs else ()
     if facts.firewall == "none":
+        has_guard = firewall.guard and bool(device) and facts.init == "systemd"
+        return (*keep_off, *(_guard(inputs, device, services) if has_guard else ()))
+    openings = tuple(FirewallOpening(port, "udp") for port in ports)
+    if not device:
+        mail = (FirewallOpening(_SMTP_PORT, "tcp"),) if "smtp" in services else ()
+        return (*openings, *mail)
+    return (*openings, *keep_off, *_zone(renderer, device, services))
+
+
+def _zone(renderer: Renderer, device: str, services: tuple[str, ...]) -> tuple[Resource, ...]:
+    sip = renderer.render("firewalld/cjdns-sip.xml.j2", ports=_PORTS[_SIP]) if _SIP in services else None
+    zone = renderer.render("firewalld/zone.xml.j2", device=device, services=services)
+    return (
+        _file(renderer, _SIP_FILE, "firewalld/cjdns-sip.xml.j2", sip),
+        _file(renderer, _ZONE_FILE, "firewalld/zone.xml.j2", zone),
+        LoadedZone(ZONE, device, services, files=(_SIP_FILE, _ZONE_FILE)),
+        *(FirewallRule(rule, what, except_zone=ZONE) for rule, what in _DROPPED),
+    )
+
+
+def _keep_off(renderer: Renderer, device: str) -> tuple[Resource, ...]:
+    template = "networkmanager/90-dexsetup.conf.j2"
+    return (_file(renderer, _KEEP_OFF_FILE, template, renderer.render(template, device=device)),)
+
+
+def _guard(inputs: Inputs, device: str, services: tuple[str, ...]) -> tuple[Resource, ...]:
+    renderer = inputs.renderer
+    rules, unit = "nftables/guard.nft.j2", f"units/{_GUARD_UNIT}.j2"
+    text = renderer.render(rules, device=device, ports=mesh_ports(services))
+    guard = ManagedFile(
+        _GUARD_FILE,
+        text,
+        # Only root may ask nft whether rules are good.
+        validate=("nft", "-c", "-f", "{}") if inputs.facts.is_root else (),
+        template=f"{rules} {renderer.version(rules)}",
+    )
+    return (
+        PackageSet(("nftables",)),
+        guard,
+        _file(renderer, _GUARD_UNIT_FILE, unit, renderer.render(unit)),
+        Unit(_GUARD_UNIT, restart_on=(_GUARD_FILE, _GUARD_UNIT_FILE)),
+    )
+
+
+def _file(renderer: Renderer, path: str, template: str, content: bytes | None) -> ManagedFile:
+    return ManagedFile(path, content, template=f"{template} {renderer.version(template)}")
+
+
+def _switched_off(facts: Facts, device: str) -> tuple[Resource, ...]:
+    """Want what we put there gone: the zone, its rules, the guard. Ports that peers use stay as they are."""
+    files = (_KEEP_OFF_FILE, _GUARD_UNIT_FILE, _GUARD_FILE, _SIP_FILE, _ZONE_FILE)
+    stop = (Unit(_GUARD_UNIT, enabled=False, active=False),) if facts.firewall == "none" else ()
+    rules = (FirewallRule(rule, what, except_zone=ZONE, is_wanted=False) for rule, what in _DROPPED)
+    return (
+        *stop,
+        *rules,
+        *(ManagedFile(path, None) for path in files),
+        LoadedZone(ZONE, device, (), files=(_SIP_FILE, _ZONE_FILE), is_wanted=False),
+    )
+
+
+def _risks(firewall: Firewall) -> tuple[Risk, ...]:
+    if not firewall.ssh:
+        return ()
+    return (
+        Risk(
+            "mesh-ssh",
+            "Everybody on the mesh can try to log in over ssh. Allow keys only, and only the people who need "
+            "it: PasswordAuthentication no, PermitRootLogin no, AllowUsers.",
+        ),
+    )
+
+
+def _notes(facts: Facts, firewall: Firewall, device: str, ports: tuple[int, ...]) -> tuple[str, ...]:
+    notes = []
+    if facts.firewall == "none" and not firewall.guard:
         notes.append(
             "No firewalld is here, so nothing is opened, and nothing is shut either: every program that "
-            "listens on all addresses can be reached from the mesh. Look with: ss -lntu"
+            "listens on all addresses can be reached from the mesh. Look with: dexsetup audit. To let in "
+            "only what you chose, answer guard = true under [firewall]: a small nftables table then does it."
+        )
+    elif facts.firewall == "none" and facts.init != "systemd":
+        notes.append("There is no systemd here to load the guard of the mesh interface: it is left out.")
+    if not device:
+        notes.append(
+            "The mesh interface has no name of its own, so no zone can be given to it: answer "
+            'device = "cjdns0" under [node].'
         )
     if not ports:
         notes.append(

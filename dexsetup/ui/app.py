@@ -43,6 +43,7 @@ from dexsetup.ui.messages import (
 )
 from dexsetup.ui.pages.base import Page
 from dexsetup.ui.pages.welcome import WelcomePage
+from dexsetup.ui.terminal import is_terminal_lost
 from dexsetup.ui.widgets.lines import Line, Lines, Row, Rows
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ _PAGES = {
 _SECTION_PAGES = {"node": "Identity", "peer": "Peers", "user": "Mail"}
 _WIDE, _NARROW = 100, 72
 _SMALLEST = Size(60, 16)
+_TERMINAL_CHECK = 2.0
+"""Seconds between looks at whether the terminal is still there."""
 _PAUSE = 0.25
 """Seconds after the last key before a draft is planned anew."""
 _KEYS = "F1 Help  F2 Diff  ^B Back  ^N Next  ^Q Quit"
@@ -230,7 +233,13 @@ class Wizard(App[ExitCode]):
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(number, self._ended_from_outside)
+            self.set_interval(_TERMINAL_CHECK, self._look_for_terminal)
         self.survey_again()
+
+    def _look_for_terminal(self) -> None:
+        """Leave when the terminal is gone and nobody sent a signal for it."""
+        if not self._is_leaving and is_terminal_lost():
+            self._ended_from_outside()
 
     def on_resize(self, event: Resize) -> None:
         """Use the room there is."""
@@ -518,6 +527,8 @@ class Wizard(App[ExitCode]):
 
     def _fatal_error(self) -> None:
         """End after a fault of ours: with a report, and never with values of variables on the screen."""
+        if self._desk is not None:
+            self._desk.request_stop()
         fault = self._exception
         self._return_code = int(ExitCode.BUG)
         self.panic(
@@ -787,7 +798,7 @@ class Wizard(App[ExitCode]):
         if self.run_view is not None:
             self.checks = list(self.run_view.checks)
             self._is_written = self._is_written or bool(self.run_view.done and self.run_view.done.run)
-        if message.what == "apply" and message.code in {ExitCode.OK, ExitCode.UNSATISFIED}:
+        if message.what == "apply" and self.run_view is not None and self.run_view.are_answers_kept:
             self.draft.saved = self.draft.answers
             self.draft.is_peers_chosen = True
         if self._is_leaving:
@@ -815,9 +826,9 @@ class Wizard(App[ExitCode]):
             self.exit(ExitCode.INTERRUPTED)
 
     def end_run(self) -> None:
-        """End a run that is under way although the screen is gone, as after a crash of it."""
+        """End a run that is under way although the screen is gone, and wait for its end."""
         if self._desk is not None:
-            self._desk.request_stop()
+            self._desk.finish()
 
     # -- Home
 
@@ -939,7 +950,9 @@ class Wizard(App[ExitCode]):
             Option("", "Stay"),
         )
         self.push_screen(
-            AskSheet("Quit", "Your answers are not saved, and nothing was applied.", options, take)
+            AskSheet(
+                "Quit", f"Your answers are not saved. {'' if self._is_written else _NOTHING}", options, take
+            )
         )
 
 

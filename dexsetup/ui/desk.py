@@ -10,7 +10,9 @@ from __future__ import annotations
 import io
 import os
 import shlex
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -128,6 +130,8 @@ class Desk:
         self._answers = answers
         self._engine: Engine | None = None
         self._watcher: Watcher | None = None
+        self._idle = threading.Event()
+        self._idle.set()
 
     @cached_property
     def session(self) -> Session:
@@ -235,10 +239,11 @@ class Desk:
         """Apply a draft. The listener hears all; raises DexsetupError where nothing could be begun."""
         engine = self._new_engine(draft, listen, resume=resume, is_logged=True)
         self._engine = engine
-        try:
-            return engine.run().code
-        finally:
-            self._engine = None
+        with self._at_work():
+            try:
+                return engine.run().code
+            finally:
+                self._engine = None
 
     @property
     def is_applying(self) -> bool:
@@ -252,7 +257,22 @@ class Desk:
 
     def undo(self, run: str | None, listen: Listener) -> ExitCode:
         """Give back what was there before a run (None: the last one)."""
-        return undo_run(self.host, run, listen, self.session.redactor, holder=f"undo, pid {os.getpid()}")
+        holder = f"undo, pid {os.getpid()}"
+        with self._at_work():
+            return undo_run(self.host, run, listen, self.session.redactor, holder=holder)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._idle.set()
+
+    def finish(self) -> None:
+        """End what is under way where that is safe, and wait for it: never leave a change half made."""
+        self.request_stop()
+        self._idle.wait()
 
     def verify(self, listen: Listener) -> ExitCode:
         """Check end to end what was applied last, telling each observation."""

@@ -99,6 +99,12 @@ class RunView:
         """How many steps that had something to do are over."""
         return sum(step.mark in {StepMark.DONE, StepMark.FAILED} for step in self.steps.values())
 
+    @property
+    def are_answers_kept(self) -> bool:
+        """Whether the machine remembers the answers of this run."""
+        step = self.steps.get("answers")
+        return self.done is not None and step is not None and step.mark in {StepMark.DONE, StepMark.IN_SYNC}
+
 
 def _words(event: Event) -> tuple[str, ...]:
     """Return the lines of the log for an event."""

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from dexsetup.exitcodes import ExitCode
+from dexsetup.ui.terminal import is_terminal_lost
 
 if TYPE_CHECKING:
     from dexsetup.commands.session import Flags
@@ -56,4 +57,7 @@ def open_wizard(
         code = wizard.run(mouse=has_mouse)
     finally:
         wizard.end_run()
+        if is_terminal_lost():
+            # The toolkit's reading thread would go round for ever on a terminal that is gone.
+            os._exit(ExitCode.INTERRUPTED)
     return code if code is not None else ExitCode(wizard.return_code or 0)

@@ -22,7 +22,9 @@ from dexsetup.plan.model import (
     Directory,
     FileSharing,
     FirewallOpening,
+    FirewallRule,
     Link,
+    LoadedZone,
     ManagedFile,
     PackageSet,
     Plan,
@@ -37,6 +39,7 @@ from dexsetup.report.redact import Redactor
 RUN = "20261122T140211Z-3f"
 MAILRC = b"set mine # without a last newline"
 UNIT = "/etc/systemd/system/thing.service"
+ZONE = "/etc/firewalld/zones/mesh.xml"
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +67,9 @@ def plan(source: str) -> Plan:
             ManagedFile(UNIT, b"[Service]\nExecStart=/opt/run\n[Install]\nWantedBy=multi-user.target\n"),
             Unit("thing.service", restart_on=(UNIT, "/etc/old/conf")),
             FirewallOpening(26041, "udp"),
+            ManagedFile(ZONE, b'<zone><interface name="mesh0"/><service name="smtp"/></zone>'),
+            LoadedZone("mesh", "mesh0", ("smtp",), files=(ZONE,)),
+            FirewallRule("rule drop", "drop all", except_zone="mesh"),
         ),
     )
     user = StepPlan(

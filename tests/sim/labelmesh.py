@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -77,7 +77,6 @@ class Member:
     paths: dict[Address, dict[int, tuple[int, float]]] = field(default_factory=dict)
     wake: float = float("inf")
     is_up: bool = True
-    sent: Counter[str] = field(default_factory=Counter)
 
     def free_slot(self) -> int:
         """Lowest free interface, the router's skipped (spec 03 §6.1)."""

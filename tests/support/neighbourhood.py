@@ -272,6 +272,8 @@ class Neighbourhood:
     visible: tuple[Path, ...] = ()
     """Directories (checkout, Python environment) that homes see read-only, where they are."""
     homes: dict[str, Home] = field(default_factory=dict)
+    gateways: dict[str, Place] = field(default_factory=dict)
+    """By the name of the home behind it: a host on that home's local network."""
     _street: Place | None = None
     _public: Home | None = None
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -318,6 +320,7 @@ class Neighbourhood:
             "route add default via 192.168.1.1",
         )
         self.homes[name] = home
+        self.gateways[name] = gateway
         return home
 
     def _place(self, name: str) -> Place:

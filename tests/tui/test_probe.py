@@ -2,61 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import random
-import select
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dexrouter.config import ConnectTo
-from dexrouter.core.links import LinkKind
-from dexrouter.core.node import Node
-from dexrouter.core.outputs import Transmit
 from dexrouter.crypto.keys import generate_key_pair, public_key_text
-from dexrouter.crypto.users import Credentials
 from dexsetup.probe import Answer, Result, probe_peers
+from loop_nodes import GUEST_PASSWORD, running_node
 
-PASSWORD = "a-password-for-guests"
-
-
-@contextmanager
-def running_node(seed: int = 7) -> Iterator[ConnectTo]:
-    """Run a router core behind a UDP socket on loopback; gives what a guest needs to call it."""
-    entropy = random.Random(seed).randbytes
-    own = generate_key_pair(entropy)
-    node = Node(own=own, entropy=os.urandom, now=time.monotonic())
-    node.users.add(Credentials(PASSWORD.encode(), b"guest"))
-    interface = node.peering.add_interface(LinkKind.UDP4, "loopback")
-    stop = threading.Event()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
-        link.bind(("127.0.0.1", 0))
-
-        def serve() -> None:
-            while not stop.is_set():
-                if select.select([link], [], [], 0.05)[0]:
-                    datagram, source = link.recvfrom(2048)
-                    node.receive(interface, source, [datagram], time.monotonic())
-                node.poll(time.monotonic())
-                for output in node.drain():
-                    if isinstance(output, Transmit):
-                        for packet in output.datagrams:
-                            link.sendto(packet, output.address)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            port = link.getsockname()[1]
-            yield ConnectTo(f"127.0.0.1:{port}", public_key_text(own.public), PASSWORD, "guest", "here")
-        finally:
-            stop.set()
-            thread.join()
+PASSWORD = GUEST_PASSWORD
 
 
 def other_key() -> str:
@@ -70,8 +29,8 @@ def one(peer: ConnectTo, seconds: float = 3.0) -> Result:
 
 def test_a_real_router_answers_with_its_round_trip_and_version() -> None:
     """A node of ours with these credentials answers the first hello."""
-    with running_node() as peer:
-        result = one(peer)
+    with running_node() as node:
+        result = one(node.guest)
     assert result.answer is Answer.OK
     assert result.rtt_ms is not None
     assert 1 <= result.rtt_ms < 3000
@@ -82,7 +41,8 @@ def test_a_real_router_answers_with_its_round_trip_and_version() -> None:
 @pytest.mark.parametrize("change", ["key", "password", "login"])
 def test_wrong_credentials_get_no_answer(change: str) -> None:
     """A router is silent to a hello that is not for its key, or shows a password it does not know."""
-    with running_node() as peer:
+    with running_node() as node:
+        peer = node.guest
         changes: dict[str, dict[str, Any]] = {
             "key": {"public_key": other_key()},
             "password": {"password": "another-one", "login": None},
@@ -130,11 +90,11 @@ def test_what_cannot_be_asked_says_why(address: str, key: str, answer: Answer) -
 def test_many_are_asked_at_once_and_each_is_reported() -> None:
     """The silent ones do not keep the others waiting, and the results come back in the order given."""
     heard: list[Result] = []
-    with running_node() as peer, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+    with running_node() as node, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
         mute.bind(("127.0.0.1", 0))
         silent = ConnectTo(f"127.0.0.1:{mute.getsockname()[1]}", other_key(), PASSWORD)
         bad = ConnectTo("nowhere", other_key(), PASSWORD)
-        results = probe_peers([silent, bad, peer], seconds=0.6, report=heard.append)
+        results = probe_peers([silent, bad, node.guest], seconds=0.6, report=heard.append)
     assert [result.answer for result in results] == [Answer.SILENT, Answer.BAD_ADDRESS, Answer.OK]
     assert sorted(result.answer for result in heard) == sorted(result.answer for result in results)
     assert heard[-1].answer is Answer.SILENT

@@ -18,11 +18,14 @@ from dexsetup.plan.handlers.packages import PackageHandler
 from dexsetup.plan.handlers.trees import TreeHandler
 from dexsetup.plan.handlers.units import UnitHandler
 from dexsetup.plan.handlers.users import UserHandler
+from dexsetup.plan.handlers.zones import RuleHandler, ZoneHandler
 from dexsetup.plan.journal import ChangeRecord
 from dexsetup.plan.model import (
     Directory,
     FirewallOpening,
+    FirewallRule,
     Link,
+    LoadedZone,
     ManagedFile,
     PackageSet,
     Resource,
@@ -73,6 +76,8 @@ _HANDLERS: dict[type, Handler] = {
     SystemUser: UserHandler(),
     Unit: UnitHandler(),
     FirewallOpening: OpeningHandler(),
+    LoadedZone: ZoneHandler(),
+    FirewallRule: RuleHandler(),
 }
 _BY_KIND = {handler.kind: handler for handler in _HANDLERS.values()}
 

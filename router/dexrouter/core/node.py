@@ -18,7 +18,7 @@ Layers hand on and never reach back: an answer is a new packet.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from struct import Struct
 from typing import Final
 
@@ -34,6 +34,8 @@ from dexrouter.core.packets import Packets, copied
 from dexrouter.core.pathfinder.bucket import TokenBucket
 from dexrouter.core.pathfinder.pathfinder import Pathfinder, PathFound, PathLost, SendMessage
 from dexrouter.core.peering import Peer, Peering
+from dexrouter.core.routeserver.client import RouteServerClient
+from dexrouter.core.routeserver.outputs import AskPeer
 from dexrouter.core.sessions import (
     AuthenticationFailed,
     Discovered,
@@ -59,13 +61,14 @@ from dexrouter.wire.control import (
 from dexrouter.wire.encoding_scheme import V358, label_for
 from dexrouter.wire.errors import WireError
 from dexrouter.wire.ipv6 import rebuild
-from dexrouter.wire.labels import reverse64
+from dexrouter.wire.labels import SELF_LABEL, reverse64
 from dexrouter.wire.session_frame import ContentType
 from dexrouter.wire.switch_header import SwitchHeader
 
 __all__ = ["Node"]
 
 PING_TIMEOUT: Final = 2.048
+_ASK_PEER_TIMEOUT: Final = 3.0
 _MIN_ROUTER_FRAME: Final = 16
 _IPV6_HEADER: Final = 40
 _LAST_NEXT_HEADER: Final = 255
@@ -82,7 +85,15 @@ _MAX_ROUNDS: Final = 64
 class Node(DataPath):
     """One mesh node. Times are monotonic seconds; entropy is a callable that gives n random bytes."""
 
-    def __init__(self, *, own: KeyPair, entropy: Entropy, now: float) -> None:
+    def __init__(
+        self,
+        *,
+        own: KeyPair,
+        entropy: Entropy,
+        now: float,
+        supernodes: Iterable[PublicKey] | None = None,
+    ) -> None:
+        """`supernodes`: the route servers to prefer; empty: any that peers know; None: use none."""
         self.own = own
         self.users = AuthorizedUsers()
         self.switch = Switch()
@@ -90,6 +101,8 @@ class Node(DataPath):
         self.control = ControlHandler(own_key=own.public, entropy=entropy)
         self.sessions = Sessions(own=own, entropy=entropy, now=now)
         self.pathfinder = Pathfinder(own=own.public, own_scheme=V358, entropy=entropy, now=now)
+        self.route_server = RouteServerClient(own=own, entropy=entropy, supernodes=supernodes, now=now)
+        self.control.route_server = self.route_server.advertised
         self._errors = TokenBucket(_ERROR_BURST, _ERROR_RATE, now)
         self.inquiries = Inquiries(entropy=entropy)
         """Router queries for people; their answers are in it, the asker empties them."""
@@ -135,6 +148,7 @@ class Node(DataPath):
         self.control.poll(now)
         self.sessions.poll(now)
         self.pathfinder.poll(now)
+        self.route_server.poll(self.peering.by_slot.values(), now)
         self.inquiries.poll(now)
         self.tunnel.poll(now)
         self._settle(now)
@@ -153,6 +167,7 @@ class Node(DataPath):
             self.control.next_deadline(),
             self.sessions.next_deadline(),
             self.pathfinder.next_deadline(),
+            self.route_server.next_deadline(),
             self.inquiries.next_deadline(),
             self.tunnel.next_deadline(),
         ):
@@ -244,7 +259,10 @@ class Node(DataPath):
         if content_type <= _LAST_NEXT_HEADER:
             self._to_tun(rebuild(session.address, self.own.address, content_type, content))
         elif content_type == ContentType.CJDHT:
-            if not self.inquiries.receive(session.key, path, content, now):
+            if not (
+                self.inquiries.receive(session.key, path, content, now)
+                or self.route_server.message(session.key, content, now)
+            ):
                 self.pathfinder.message(session.key, path, content, now)
         elif content_type == ContentType.IPTUN:
             packet = self.tunnel.receive(session.key, content, now)
@@ -271,8 +289,9 @@ class Node(DataPath):
         self._packets_for_host().append(packet)
 
     def _receive_control(self, path: int, body: bytes, now: float) -> None:
-        route_server = self.control.route_server
-        label = label_for(route_server[2], path) if route_server else None
+        label = self.control.route_server[2] if self.control.route_server else None
+        if label is not None and label != SELF_LABEL:
+            label = label_for(label, path)
         reply = self.control.receive(path, body, now, label_for_asker=label)
         if reply is not None:
             self._send_control(path, reply, now)
@@ -332,9 +351,16 @@ class Node(DataPath):
         if self.sessions.events or self.sessions.frames:
             busy = True
             self._settle_sessions(now)
-        for output in self.pathfinder.drain():
-            busy = True
+        return self._settle_routes(now) or busy
+
+    def _settle_routes(self, now: float) -> bool:
+        """Do what the pathfinder and the route server's client want."""
+        outputs = [*self.pathfinder.drain(), *self.route_server.drain()]
+        self.control.route_server = self.route_server.advertised
+        for output in outputs:
             match output:
+                case AskPeer(path=path, kind=kind):
+                    self._send_ping(path, PingPurpose.ROUTE_SERVER, now, timeout=_ASK_PEER_TIMEOUT, kind=kind)
                 case SendMessage():
                     frame = self.sessions.send_message(
                         output.key, output.version, output.path, output.content, now
@@ -345,7 +371,7 @@ class Node(DataPath):
                     self.sessions.path_found(output.key, output.version, output.path, output.metric, now)
                 case PathLost():
                     self.sessions.path_lost(output.address, output.path, now)
-        return busy
+        return bool(outputs)
 
     def _settle_tunnel(self, now: float) -> None:
         messages, self.tunnel.messages = self.tunnel.messages, []
@@ -364,6 +390,7 @@ class Node(DataPath):
             match event:
                 case SearchWanted(address=address):
                     self.pathfinder.search(address, now)
+                    self.route_server.search(address, now)
                 case Probe(session=session, path=path):
                     self.pathfinder.probe(session.key, session.version or PROTOCOL_VERSION, path, now)
                 case Discovered(session=session, path=path):
@@ -407,6 +434,8 @@ class Node(DataPath):
             case Answered(purpose=PingPurpose.IDENTIFY, answer=KeyPong(key=key), version=version):
                 if event.path == event.asked_path:
                     self._greet(PublicKey(key), version, event.path, now)
+            case Answered(purpose=PingPurpose.ROUTE_SERVER):
+                self.route_server.control(event, now)
             case Answered(purpose=PingPurpose.ADMIN) | PingTimeout(purpose=PingPurpose.ADMIN):
                 self.answers.append(event)
             case ErrorReceived(path=path, error=error):
@@ -441,4 +470,5 @@ class Node(DataPath):
             return
         failing = int.from_bytes(error.cause[:8], "big")
         self.pathfinder.switch_error(path, failing, error.code, now)
+        self.route_server.switch_error(path, now)
         self.sessions.path_failed(path, now)

@@ -37,6 +37,7 @@ from dexrouter.crypto.keys import (
     PublicKey,
     address_text,
     key_pair_from_private,
+    parse_public_key,
     public_key_text,
 )
 from dexrouter.crypto.users import DuplicateUserError
@@ -80,7 +81,10 @@ class Daemon:
         self.config = config
         self._source = ConfigSource(path, runtime_directory())
         self.node = Node(
-            own=key_pair_from_private(config.private_key.reveal()), entropy=os.urandom, now=boot_time()
+            own=key_pair_from_private(config.private_key.reveal()),
+            entropy=os.urandom,
+            now=boot_time(),
+            supernodes=tuple(map(parse_public_key, config.supernodes)),
         )
         self._loop = EventLoop()
         self._device = MeshDevice(address=self.node.own.address, loop=self._loop, on_readable=self._read_tun)

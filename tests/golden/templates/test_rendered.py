@@ -50,6 +50,15 @@ CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("linphonerc", "linphonerc/linphonerc.j2", {"address": ADDRESS, "login": "carol", "real_name": 'Jo "Q"'}),
     ("linphonerc.nameless", "linphonerc/linphonerc.j2", {"address": ADDRESS, "login": "jo", "real_name": ""}),
     ("dexrouter.service", "units/dexrouter.service.j2", ROUTER),
+    ("zone.xml", "firewalld/zone.xml.j2", {"device": "cjdns0", "services": ["smtp", "cjdns-sip"]}),
+    ("cjdns-sip.xml", "firewalld/cjdns-sip.xml.j2", {"ports": [("5060", "udp"), ("7078-7079", "udp")]}),
+    ("90-dexsetup.conf", "networkmanager/90-dexsetup.conf.j2", {"device": "cjdns0"}),
+    (
+        "guard.nft",
+        "nftables/guard.nft.j2",
+        {"device": "cjdns0", "ports": [("25", "tcp"), ("7078-7079", "udp")]},
+    ),
+    ("dexsetup-guard.service", "units/dexsetup-guard.service.j2", {}),
     (
         "dexrouter.service.ethernet",
         "units/dexrouter.service.j2",

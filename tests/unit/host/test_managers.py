@@ -169,7 +169,10 @@ class FakeClient:
     def __init__(self) -> None:
         self.runtime: set[tuple[str, str, str]] = set()
         self.kept: set[tuple[str, str]] = set()
+        self.rules: set[tuple[str, str]] = set()
+        self.kept_rules: set[str] = set()
         self.zones = {"eth0": "home"}
+        self.log: list[str] = []
 
     def getZoneOfInterface(self, interface: str) -> str:  # noqa: N802 - the bindings' names
         return self.zones.get(interface, "")
@@ -191,6 +194,49 @@ class FakeClient:
             raise BusError("NOT_ENABLED: '26041:udp' not in 'public'")
         self.runtime.discard((zone, port, protocol))
         return zone
+
+    def getActiveZones(self) -> dict[str, dict[str, list[str]]]:  # noqa: N802 - as above
+        return {"home": {"interfaces": ["eth0"]}}
+
+    def getZones(self) -> list[str]:  # noqa: N802 - as above
+        return ["home", "public"]
+
+    def getInterfaces(self, zone: str) -> list[str]:  # noqa: N802 - as above
+        return [name for name, place in self.zones.items() if place == zone]
+
+    def getPorts(self, zone: str) -> list[list[str]]:  # noqa: N802 - as above
+        return [[port, protocol] for place, port, protocol in sorted(self.runtime) if place == zone]
+
+    def getRichRules(self, zone: str) -> list[str]:  # noqa: N802 - as above
+        return [rule for place, rule in sorted(self.rules) if place == zone]
+
+    def getServices(self, zone: str) -> list[str]:  # noqa: N802 - as above
+        return [] if zone in self.getZones() else ["nonsense"]
+
+    def getProtocols(self, zone: str) -> list[str]:  # noqa: N802 - as above
+        return [] if zone in self.getZones() else ["nonsense"]
+
+    getSources = getProtocols  # noqa: N815 - as above
+
+    def queryRichRule(self, zone: str, rule: str) -> bool:  # noqa: N802 - as above
+        return (zone, rule) in self.rules
+
+    def addRichRule(self, zone: str, rule: str) -> str:  # noqa: N802 - as above
+        self.rules.add((zone, rule))
+        return zone
+
+    def removeRichRule(self, zone: str, rule: str) -> str:  # noqa: N802 - as above
+        self.rules.discard((zone, rule))
+        return zone
+
+    def removeInterface(self, zone: str, interface: str) -> str:  # noqa: N802 - as above
+        del self.zones[interface]
+        return zone
+
+    def reload(self) -> None:
+        self.log.append("reload")
+        self.runtime = {(zone, *port) for zone in self.getZones() for port in self.kept}
+        self.rules = {(zone, rule) for zone in self.getZones() for rule in self.kept_rules}
 
     def config(self) -> FakeClient:
         return self
@@ -215,6 +261,26 @@ class FakeZone:
 
     def removePort(self, port: str, protocol: str) -> None:  # noqa: N802 - as above
         self.client.kept.discard((port, protocol))
+
+    def queryRichRule(self, rule: str) -> bool:  # noqa: N802 - as above
+        return rule in self.client.kept_rules
+
+    def addRichRule(self, rule: str) -> None:  # noqa: N802 - as above
+        self.client.kept_rules.add(rule)
+
+    def getPorts(self) -> list[list[str]]:  # noqa: N802 - as above
+        return [list(port) for port in sorted(self.client.kept)]
+
+    def getRichRules(self) -> list[str]:  # noqa: N802 - as above
+        return sorted(self.client.kept_rules)
+
+    def getServices(self) -> list[str]:  # noqa: N802 - as above
+        return []
+
+    def getProtocols(self) -> list[str]:  # noqa: N802 - as above
+        return []
+
+    getSources = getProtocols  # noqa: N815 - as above
 
 
 class BusError(Exception):
@@ -245,6 +311,79 @@ def test_firewalld_errors_are_told_in_its_words_and_no_zone_means_the_default() 
     with pytest.raises(HostError) as caught:
         firewall.is_open("nozone", 1, "udp")
     assert caught.value.why == "INVALID_ZONE: nozone"
+
+
+def test_a_reload_keeps_what_somebody_set_in_the_running_firewall_alone() -> None:
+    """Ports and rules that are only there now are there afterwards; those taken away for now stay away."""
+    client = FakeClient()
+    firewall = Firewalld(client, lambda: "eth0")
+    firewall.add_rule("public", "rule drop", permanently=False)
+    firewall.open_port("public", 9999, "tcp", permanently=False)
+    firewall.open_port("public", 25, "tcp", now=False)
+    assert firewall.has_rule("public", "rule drop") == (True, False)
+    assert firewall.zones_in_use() == ("home", "public")
+    firewall.reload("cjdns")
+    assert client.log == ["reload"]
+    assert firewall.has_rule("public", "rule drop") == (True, False)
+    assert firewall.is_open("public", 9999, "tcp") == (True, False)
+    assert firewall.is_open("public", 25, "tcp") == (False, True)
+
+
+def test_a_zone_is_seen_with_its_services_and_interfaces() -> None:
+    """One that the running firewall does not have is no zone, whatever the files say."""
+    client = FakeClient()
+    firewall = Firewalld(client, lambda: "eth0")
+    assert firewall.zone_members("cjdns") is None
+    assert firewall.zone_members("home") == (frozenset(), frozenset({"eth0"}))
+    firewall.release_interface("home", "eth0")
+    assert firewall.zone_members("home") == (frozenset(), frozenset())
+    firewall.add_rule("home", "rule drop")
+    firewall.remove_rule("home", "rule drop", permanently=False)
+    assert firewall.has_rule("home", "rule drop") == (False, True)
+
+
+def test_firewall_cmd_reloads_and_sets_again_what_was_passing() -> None:
+    """Lists are asked for in the form for programs; a service that was taken away for now stays away."""
+    commands = Commands(
+        ("--permanent --zone=public --list-services", 0, "ssh dhcpv6-client\n", ""),
+        ("--zone=public --list-services", 0, "ssh\n", ""),
+        ("--permanent --zone=public --list-rich-rules", 0, "", ""),
+        ("--zone=public --list-rich-rules", 0, 'rule family="ipv6" drop\n', ""),
+        ("--get-default-zone", 0, "public\n", ""),
+        ("--get-active-zones", 0, "cjdns\n  interfaces: cjdns0\npublic (default)\n  interfaces: eth0\n", ""),
+        ("--get-zones", 0, "cjdns public\n", ""),
+        ("--zone=cjdns --list-services", 0, "smtp\n", ""),
+        ("--zone=cjdns --list-interfaces", 0, "cjdns0\n", ""),
+    )
+    firewall = FirewalldCommands(commands, FirewallState.RUNNING, lambda: "")
+    assert firewall.zones_in_use() == ("cjdns", "public")
+    assert firewall.zone_members("cjdns") == (frozenset({"smtp"}), frozenset({"cjdns0"}))
+    assert firewall.zone_members("other") is None
+    firewall.reload("cjdns")
+    last = commands.seen[commands.seen.index("firewall-cmd --reload") + 1 :]
+    assert last == [
+        "firewall-cmd --zone=public --remove-service=dhcpv6-client",
+        'firewall-cmd --zone=public --add-rich-rule=rule family="ipv6" drop',
+    ]
+    firewall.release_interface("cjdns", "cjdns0")
+    assert commands.seen[-1] == "firewall-cmd --zone=cjdns --remove-interface=cjdns0"
+
+
+def test_rules_of_a_stopped_firewalld_are_written_offline() -> None:
+    """Nothing runs, so nothing is reloaded, and no zone has members now."""
+    commands = Commands(("--get-default-zone", 0, "public\n", ""), ("--query-rich-rule", 1, "no", ""))
+    firewall = FirewalldCommands(commands, FirewallState.STOPPED, lambda: "")
+    assert firewall.zones_in_use() == ("public",)
+    assert firewall.has_rule("public", "rule drop") == (False, False)
+    firewall.add_rule("public", "rule drop")
+    firewall.remove_rule("public", "rule drop")
+    assert commands.seen[-2:] == [
+        "firewall-offline-cmd --zone=public --add-rich-rule=rule drop",
+        "firewall-offline-cmd --zone=public --remove-rich-rule=rule drop",
+    ]
+    firewall.reload("cjdns")
+    assert firewall.zone_members("cjdns") is None
+    assert not any("reload" in line for line in commands.seen)
 
 
 def test_bindings_that_are_not_connected_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

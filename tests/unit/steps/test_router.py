@@ -1,4 +1,4 @@
-"""The router, packages, firewall and verify steps: exact resources for recorded machines."""
+"""The router, packages and verify steps: exact resources for recorded machines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 from dexsetup.facts import Program
 from dexsetup.plan.model import (
     AddressBound,
-    FirewallOpening,
     Link,
     ManagedFile,
     PackageSet,
@@ -19,7 +18,6 @@ from dexsetup.plan.model import (
     UnitActive,
 )
 from dexsetup.steps.configuration import udp_ports
-from dexsetup.steps.firewall import FirewallStep
 from dexsetup.steps.node import CONFIG, parsed
 from dexsetup.steps.packages import PackagesStep
 from dexsetup.steps.router import RouterStep
@@ -138,32 +136,6 @@ def test_an_unknown_distribution_is_told_what_to_install() -> None:
     assert plan is not None
     assert plan.resources == ()
     assert plan.notes == ("Odd 1 is not one dexsetup knows: install what is missing of ip, opensmtpd.",)
-
-
-def test_the_firewall_lets_in_the_router_and_mail() -> None:
-    plan = FirewallStep().plan(inputs(answers(node={}, firewall={}, mail={}), debian()))
-    assert plan is not None
-    assert plan.resources == (FirewallOpening(PORT, "udp"), FirewallOpening(25, "tcp"))
-
-
-def test_the_firewall_is_left_alone_unless_the_answers_name_it() -> None:
-    assert FirewallStep().plan(inputs(answers(node={}), debian())) is None
-    assert FirewallStep().plan(inputs(answers(node={}, firewall={"enable": False}), debian())) is None
-
-
-def test_no_firewall_is_said_with_what_follows_from_it() -> None:
-    plan = FirewallStep().plan(inputs(answers(node={}, firewall={}), debian(firewall="none")))
-    assert plan is not None
-    assert plan.resources == ()
-    assert "can be reached from the mesh" in plan.notes[0]
-
-
-def test_a_port_that_is_drawn_at_each_start_cannot_be_opened() -> None:
-    content = config(1).replace(f":{PORT}".encode(), b":0")
-    plan = FirewallStep().plan(inputs(answers(firewall={}), with_node(content)))
-    assert plan is not None
-    assert plan.resources == ()
-    assert "set node.udp_port" in plan.notes[0]
 
 
 def test_the_end_to_end_check_looks_at_what_was_set_up() -> None:

@@ -33,8 +33,8 @@ class PathfinderConfig:
     crawl_rate: float = 3.0
     """Token bucket of the crawl: a new node learns a small mesh at once, the steady state is slow."""
 
-    search_burst: int = 24
-    search_rate: float = 3.0
+    search_burst: int = 64
+    search_rate: float = 4.0
     """Token bucket of all searches together."""
 
     answer_burst: int = 400

@@ -13,7 +13,6 @@ Rules (spec 05 §2.5, §12):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -166,10 +165,6 @@ class QueryTable:
         """How long to wait for an answer from a node with this round-trip time."""
         basis = round_trip or 2 * self._mean
         return min(max(TIMEOUT_FACTOR * basis, LEAST_TIMEOUT), MOST_TIMEOUT)
-
-    def pending(self) -> Iterator[Query]:
-        """All queries under way."""
-        return iter(self._pending.values())
 
     def _forget(self, query: Query) -> None:
         del self._by_txid[query.txid]

@@ -165,8 +165,8 @@ class Searches:
             self._rumours.is_false(query.target)
 
     def tick(self, now: float) -> None:
-        """Send what may be sent; end the searches that are done."""
-        for search in list(self._running.values()):
+        """Send what may be sent, for targets not yet found first; end the searches that are done."""
+        for search in sorted(self._running.values(), key=lambda one: one.found_bits > 0):
             self._advance(search, now)
             if _is_done(search):
                 del self._running[search.target]

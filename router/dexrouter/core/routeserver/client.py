@@ -1,0 +1,278 @@
+"""The client of a route server: finds one, announces our links to it, asks it for paths (spec 05 §8 to §10).
+
+    poll(peers, now), next_deadline()         time, with the peers as they are
+    control(answer, now)                      answers of direct peers
+    message(key, content, now)                router messages
+    switch_error(path, now)                   a path fails
+    search(address, now)                      somebody wants a path
+    drain() -> [AskPeer | SendMessage | PathFound]
+
+A server is adopted when it has answered `pn` with its clock, and lost when an announcement is not answered or
+its path fails. `advertised` is what others are told.
+
+Bounds: one server adopted and one on trial; 256 searches are remembered for as long as they may not be
+repeated, the others are refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from dexrouter import PROTOCOL_VERSION
+from dexrouter.core.control import OLDEST_COMPATIBLE_VERSION, Answered, PingKind
+from dexrouter.core.metric import SUPERNODE_ANSWER, SUPERNODE_PATH
+from dexrouter.core.pathfinder.outputs import PathFound, SendMessage
+from dexrouter.core.peer import Peer
+from dexrouter.core.routeserver.announcer import CYCLE, Announcer
+from dexrouter.core.routeserver.hunter import Hunter
+from dexrouter.core.routeserver.outputs import AskPeer, RouteServerOutput
+from dexrouter.core.routeserver.queries import Kind, Queries, Query, RouteServer
+from dexrouter.crypto.entropy import Entropy
+from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of
+from dexrouter.wire.announce import MAX_TIMESTAMP
+from dexrouter.wire.control import GetSnodeReply, RPathReply
+from dexrouter.wire.dht import DhtMessage, NodeEntry
+from dexrouter.wire.encoding_scheme import V358
+from dexrouter.wire.labels import SELF_LABEL, routes_through
+
+__all__ = ["RouteServerClient"]
+
+ASK_PATH_EVERY: Final = 3.0
+SEARCH_AGAIN_AFTER: Final = 1.0
+MAX_SEARCHES: Final = 256
+
+
+class RouteServerClient:
+    """One node's client. `supernodes` None: it does nothing at all; empty: any server is good."""
+
+    def __init__(
+        self, *, own: KeyPair, entropy: Entropy, supernodes: Iterable[PublicKey] | None, now: float
+    ) -> None:
+        keys = None if supernodes is None else frozenset(supernodes)
+        self._own = own
+        self._is_own_server = keys is not None and own.public in keys
+        self._is_enabled = keys is not None and not self._is_own_server
+        self.hunter = Hunter(keys or (), own=own.public, now=now)
+        self.announcer = Announcer(own=own, entropy=entropy)
+        self._queries = Queries(entropy=entropy)
+        self.active: RouteServer | None = None
+        self._trial: RouteServer | None = None
+        self._is_announcing = False
+        self._has_path = False
+        """Whether the server itself has told our path to it."""
+        self._next_path_question = 0.0
+        self._next_look = 0.0
+        self._searches: dict[Address, float] = {}
+        """When each may be asked for again."""
+        self._outputs: list[RouteServerOutput] = []
+        self.drops: Counter[str] = Counter()
+
+    @property
+    def is_authorized(self) -> bool:
+        """Whether the server in use is a configured one, or none is configured."""
+        return self.active is not None and self.hunter.accepts(self.active.key)
+
+    @property
+    def advertised(self) -> tuple[PublicKey, int, int] | None:
+        """Key, version and path of the server that others are told of."""
+        if self._is_own_server:
+            return self._own.public, PROTOCOL_VERSION, SELF_LABEL
+        server = self.active
+        return (server.key, server.version, server.path) if server else None
+
+    def drain(self) -> list[RouteServerOutput]:
+        """Take everything that must be done now."""
+        outputs, self._outputs = self._outputs, []
+        return outputs
+
+    # -- time
+
+    def next_deadline(self) -> float | None:
+        """When `poll` wants to be called; None: never."""
+        if not self._is_enabled:
+            return None
+        deadlines = [self._queries.next_deadline()]
+        if not self.is_authorized and self._trial is None:
+            deadlines.append(self.hunter.next_hunt)
+        if self.active is not None:
+            deadlines.append(self._next_look)
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def poll(self, peers: Iterable[Peer], now: float) -> None:
+        """Do what is due."""
+        deadline = self.next_deadline()
+        if deadline is None or now < deadline:
+            return
+        for query in self._queries.expire(now):
+            self._unanswered(query, now)
+        routable = sorted((peer for peer in peers if peer.is_routable), key=lambda peer: peer.slot)
+        if not self.is_authorized and self._trial is None and now >= self.hunter.next_hunt:
+            self._hunt(routable, now)
+        if self.active is not None and now >= self._next_look:
+            self._next_look = now + CYCLE
+            for peer in self.announcer.watch(routable, now):
+                self._outputs.append(AskPeer(peer.label, PingKind.RPATH))
+            self._tend(self.active, now)
+
+    def _hunt(self, routable: list[Peer], now: float) -> None:
+        peer = self.hunter.next_peer(routable, now)
+        if peer is None:
+            candidate = self.hunter.end_round(len(routable))
+            if candidate is not None and self.active is None:
+                self._try(candidate, now)
+                return
+            peer = self.hunter.next_peer(routable, now)
+        if peer is not None:
+            self._outputs.append(AskPeer(peer.label, PingKind.GET_SNODE))
+
+    def _tend(self, server: RouteServer, now: float) -> None:
+        """Announce, and ask for the path to the server until it knows one."""
+        if not self._is_announcing and self.announcer.is_due(now):
+            announcement = self.announcer.announce(now)
+            self._is_announcing = self._ask(Query(Kind.ANNOUNCE, server, now, announcement=announcement))
+        if not self._has_path and now >= self._next_path_question:
+            self._next_path_question = now + ASK_PATH_EVERY
+            self._ask_route(server, address_of(server.key), now)
+
+    # -- what comes in
+
+    def control(self, answer: Answered, now: float) -> None:
+        """Take what a direct peer has answered to a question of ours."""
+        if answer.path != answer.asked_path:
+            self.drops["routeserver.answer_elsewhere"] += 1
+            return
+        match answer.answer:
+            case RPathReply(rpath=rpath):
+                self.announcer.heard_rpath(answer.path, rpath, answer.rtt, now)
+            case GetSnodeReply():
+                server = self.hunter.heard(answer.path, answer.answer)
+                if server is not None and self._trial is None and not self.is_authorized:
+                    self._try(server, now)
+            case _:
+                self.drops["routeserver.other_answer"] += 1
+
+    def message(self, sender: PublicKey, content: bytes, now: float) -> bool:
+        """Take a router message if it answers a query of ours."""
+        answered = self._queries.answered(sender, content)
+        if answered is None:
+            return False
+        query, message = answered
+        match query.kind:
+            case Kind.PING:
+                self._pinged(query, message, now)
+            case Kind.ANNOUNCE:
+                self._announced(query, message, now)
+            case Kind.ROUTE:
+                self._route(query, message, now)
+        return True
+
+    def switch_error(self, path: int, now: float) -> None:
+        """Note that a switch at `path` reports an error."""
+        server = self.active
+        if server is not None and path > SELF_LABEL and routes_through(server.path, path):
+            self._lose(now)
+
+    def search(self, address: Address, now: float) -> None:
+        """Ask the server for a path; a `PathFound` follows if it knows one."""
+        server = self.active
+        if server is None or now < self._searches.get(address, now):
+            return
+        if len(self._searches) >= MAX_SEARCHES:
+            self._searches = {each: until for each, until in self._searches.items() if until > now}
+        if len(self._searches) >= MAX_SEARCHES:
+            self.drops["routeserver.too_many_searches"] += 1
+            return
+        self._searches[address] = now + SEARCH_AGAIN_AFTER
+        self._ask_route(server, address, now)
+
+    # -- inside
+
+    def _ask(self, query: Query) -> bool:
+        content = self._queries.ask(query)
+        if content is None:
+            self.drops["routeserver.too_many_queries"] += 1
+            return False
+        server = query.server
+        address = address_of(server.key)
+        self._outputs.append(SendMessage(server.key, address, server.version, server.path, content))
+        return True
+
+    def _ask_route(self, server: RouteServer, target: Address, now: float) -> None:
+        self._ask(Query(Kind.ROUTE, server, now, source=self._own.address, target=target))
+
+    def _try(self, server: RouteServer, now: float) -> None:
+        if self._ask(Query(Kind.PING, server, now)):
+            self._trial = server
+
+    def _pinged(self, query: Query, message: DhtMessage, now: float) -> None:
+        self._trial = None
+        skew = _skew(query, message, now)
+        if skew is None:
+            self.hunter.failed(query.server.key)
+            return
+        server = query.server
+        self.active = RouteServer(server.key, max(message.version, OLDEST_COMPATIBLE_VERSION), server.path)
+        self._is_announcing = False
+        self._has_path = False
+        self._next_path_question = self._next_look = now
+        self.announcer.adopt(address_of(server.key), skew, now)
+        self._found(self.active, server.path, SUPERNODE_PATH)
+
+    def _announced(self, query: Query, message: DhtMessage, now: float) -> None:
+        if self.active is None or query.server.key != self.active.key:
+            return
+        self._is_announcing = False
+        skew = _skew(query, message, now)
+        if query.announcement is not None:
+            self.announcer.answered(query.announcement, message.state_hash, skew, now)
+
+    def _route(self, query: Query, message: DhtMessage, now: float) -> None:
+        found = _route_in(query, message)
+        if found is None or self.active is None or query.server.key != self.active.key:
+            return
+        node = RouteServer(PublicKey(found.key), found.version, found.label)
+        if node.key != self.active.key:
+            self._found(node, node.path, SUPERNODE_ANSWER)
+            return
+        self._has_path = True
+        self.active = node
+        self._next_look = now
+        self._found(node, node.path, SUPERNODE_PATH)
+
+    def _found(self, node: RouteServer, path: int, metric: int) -> None:
+        self._outputs.append(PathFound(node.key, address_of(node.key), node.version, path, metric))
+
+    def _unanswered(self, query: Query, now: float) -> None:
+        if query.kind is Kind.PING:
+            self._trial = None
+            self.hunter.failed(query.server.key)
+        elif query.kind is Kind.ANNOUNCE and self.active and query.server.key == self.active.key:
+            self._lose(now)
+
+    def _lose(self, now: float) -> None:
+        """Begin the hunt again."""
+        self.active = None
+        self._trial = None
+        self._queries.forget()
+        self._searches.clear()
+        self.announcer.unwatch()
+        self.hunter.next_hunt = now
+
+
+def _skew(query: Query, message: DhtMessage, now: float) -> float | None:
+    """Our clock less the server's, in milliseconds; None if it did not tell the time."""
+    time = message.receive_time
+    if not time or time > MAX_TIMESTAMP:
+        return None
+    return (query.sent + now) * 500 - time
+
+
+def _route_in(query: Query, message: DhtMessage) -> NodeEntry | None:
+    """Find the node that was asked for in the answer, if a path to it is there."""
+    for node in message.nodes[:1]:
+        is_path = node.label > SELF_LABEL and V358.form_number(node.label) >= 0
+        if is_path and node.version >= OLDEST_COMPATIBLE_VERSION and address_of(node.key) == query.target:
+            return node
+    return None

@@ -1,0 +1,110 @@
+"""Queries to a route server that are under way (spec 05 §9).
+
+An answer counts if its transaction id is that of a query, the session's key is the server's and `p` is there.
+Only what §9 lists is taken from it. At most 64 are under way, each for 6 s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from dexrouter import PROTOCOL_VERSION
+from dexrouter.crypto.entropy import Entropy
+from dexrouter.crypto.keys import PublicKey
+from dexrouter.wire.dht import DhtMessage
+from dexrouter.wire.encoding_scheme import V358
+from dexrouter.wire.errors import WireError
+
+__all__ = ["TIMEOUT", "Kind", "Queries", "Query", "RouteServer"]
+
+TIMEOUT: Final = 6.0
+MAX_OUTSTANDING: Final = 64
+
+_TXID_PREFIX: Final = b"01"
+"""Marks the transaction ids of a route server's client (spec 05 §2.5)."""
+
+_TXID_RANDOM: Final = 12
+
+
+class Kind(Enum):
+    """What is asked; the value is `sq`."""
+
+    PING = b"pn"
+    ROUTE = b"gr"
+    ANNOUNCE = b"ann"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteServer:
+    """A route server, adopted or not."""
+
+    key: PublicKey
+    version: int
+    path: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query under way."""
+
+    kind: Kind
+    server: RouteServer
+    sent: float
+    source: bytes | None = None
+    target: bytes | None = None
+    announcement: bytes | None = None
+
+
+class Queries:
+    """All of them."""
+
+    def __init__(self, *, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._outstanding: dict[bytes, Query] = {}
+
+    def ask(self, query: Query) -> bytes | None:
+        """Make the message; None if too many are under way, or the path leads nowhere."""
+        form = V358.form_number(query.server.path)
+        if len(self._outstanding) >= MAX_OUTSTANDING or form < 0:
+            return None
+        txid = _TXID_PREFIX + self._entropy(_TXID_RANDOM)
+        self._outstanding[txid] = query
+        return DhtMessage(
+            txid=txid,
+            snode_query=query.kind.value,
+            version=PROTOCOL_VERSION,
+            scheme=V358,
+            inverse_form=form,
+            source=query.source,
+            target=query.target,
+            announcement=query.announcement,
+        ).encode()
+
+    def answered(self, sender: PublicKey, content: bytes) -> tuple[Query, DhtMessage] | None:
+        """Take a router message if it answers one of these queries."""
+        if not self._outstanding:
+            return None
+        try:
+            message = DhtMessage.parse(content)
+        except WireError:
+            return None
+        query = None if message.is_query else self._outstanding.get(message.txid)
+        if query is None or query.server.key != sender or not message.version:
+            return None
+        del self._outstanding[message.txid]
+        return query, message
+
+    def expire(self, now: float) -> list[Query]:
+        """Give up and return what was not answered in time."""
+        late = [txid for txid, query in self._outstanding.items() if now >= query.sent + TIMEOUT]
+        return [self._outstanding.pop(txid) for txid in late]
+
+    def forget(self) -> None:
+        """Forget all of them: the server is another."""
+        self._outstanding.clear()
+
+    def next_deadline(self) -> float | None:
+        """When the first is given up."""
+        return min((query.sent + TIMEOUT for query in self._outstanding.values()), default=None)

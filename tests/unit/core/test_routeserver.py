@@ -1,0 +1,222 @@
+"""Nodes with a route server on virtual wires: finding it, announcing links, asking it for paths."""
+
+from __future__ import annotations
+
+import pytest
+
+from dexrouter.core.metric import SUPERNODE_ANSWER
+from dexrouter.core.node import Node
+from dexrouter.core.pathfinder.outputs import SendMessage
+from dexrouter.core.routeserver.client import MAX_SEARCHES, RouteServerClient
+from dexrouter.crypto.keys import Address, PublicKey
+from dexrouter.wire.announce import PeerLink
+from dexrouter.wire.labels import SELF_LABEL
+from route_server import EPOCH, RoutedWorld
+from virtual_wire import echo_request
+
+FAR = Address(b"\xfc" + bytes(14) + b"\x01")
+
+
+def _line(*names: str, servers: str) -> RoutedWorld:
+    world = RoutedWorld()
+    world.servers = tuple(servers)
+    world.line(*names)
+    return world
+
+
+def _client(world: RoutedWorld, name: str) -> RouteServerClient:
+    return world.nodes[name].route_server
+
+
+def _is_adopted(world: RoutedWorld, name: str, server: str) -> bool:
+    active = world.nodes[name].route_server.active
+    return active is not None and active.key == world.key(server).public
+
+
+def _links(world: RoutedWorld, server: str, name: str) -> dict[bytes, int]:
+    known = world.server(server).known.get(world.key(name).address)
+    return {address: link.label for address, link in known.labels().items()} if known else {}
+
+
+def _reach(world: RoutedWorld, source: str, target: str, *, seconds: float) -> float:
+    """Ping from host to host each half second until the first ping arrives; gives the seconds."""
+    packet = echo_request(world.key(source), world.key(target))
+    start = world.now
+    while packet not in world.tun[target]:
+        assert world.now - start < seconds, f"not within {seconds} s"
+        world.from_tun(source, packet)
+        world.run(0.5)
+    return world.now - start
+
+
+def test_ends_of_a_line_reach_each_other_by_the_route_server() -> None:
+    """Five nodes that answer no searches; each finds the server by its neighbour, and paths by the server."""
+    world = _line("a", "b", "c", "d", "e", servers="c")
+    world.wait(lambda: all(_is_adopted(world, name, "c") for name in "abde"), seconds=27)
+    _reach(world, "a", "e", seconds=10)
+    _reach(world, "e", "a", seconds=3)
+    _reach(world, "b", "d", seconds=3)
+    assert set(world.server("c").errors) == {"none"}
+    assert world.key("e").address in world.server("c").asked
+    session = world.nodes["a"].sessions.by_address[world.key("e").address]
+    assert any(path.metric == SUPERNODE_ANSWER for path in session.paths)
+
+
+def test_without_route_server_the_same_line_stays_apart() -> None:
+    """The nodes of these tests find far nodes by nothing else."""
+    world = _line("a", "b", "c", "d", "e", servers="")
+    packet = echo_request(world.key("a"), world.key("e"))
+    for _ in range(60):
+        world.from_tun("a", packet)
+        world.run(0.5)
+    assert packet not in world.tun["e"]
+
+
+def test_links_are_announced_with_the_labels_of_the_peers() -> None:
+    """The server learns the label from each peer to the node that announces; lost peers are withdrawn."""
+    world = _line("s", "a", "b", servers="s")
+    world.wait(lambda: len(_links(world, "s", "a")) == 2, seconds=30)
+    for peer in ("s", "b"):
+        assert _links(world, "s", "a")[world.key(peer).address] == world.peer(peer, "a").label
+    world.kill("b")
+    world.wait(lambda: len(_links(world, "s", "a")) == 1, seconds=60)
+    state = world.nodes["a"].route_server.announcer.state
+    withdrawn = [said.entity for said in state.said.values() if isinstance(said.entity, PeerLink)]
+    assert sorted(link.label > 0 for link in withdrawn) == [False, True]
+    assert set(world.server("s").errors) == {"none"}
+
+
+def test_the_states_stay_the_same_beyond_20_minutes() -> None:
+    """Entities are said again in time: no reset after the first message, and nothing is forgotten."""
+    world = _line("s", "a", servers="s")
+    world.run(1300)
+    known = world.server("s").known[world.key("a").address]
+    state = world.nodes["a"].route_server.announcer.state
+    assert state.contents == known.state.contents
+    assert len(_links(world, "s", "a")) == 1
+    assert not any(content[119] & 8 for content in state.contents)
+    assert len(world.server("s").errors) < 30
+
+
+def test_a_server_that_has_forgotten_everything_is_told_again() -> None:
+    """It says that it knows no such node; the next message has the reset flag and everything."""
+    world = _line("s", "a", servers="s")
+    world.wait(lambda: bool(_links(world, "s", "a")), seconds=30)
+    server = world.server("s")
+    server.known.clear()
+    server.errors.clear()
+    world.wait(lambda: bool(_links(world, "s", "a")), seconds=90)
+    assert server.errors[0] != "none"
+    assert server.errors[-1] == "none"
+    assert len(server.errors) == 2
+
+
+@pytest.mark.parametrize("step", [-3_600_000, 3_600_000])
+def test_a_server_whose_clock_is_set_is_followed(step: int) -> None:
+    """Its announcements are refused until the skew is known again, which the replies tell."""
+    world = _line("s", "a", servers="s")
+    world.wait(lambda: bool(_links(world, "s", "a")), seconds=30)
+    server = world.server("s")
+    server.clock = EPOCH + step
+    server.known.clear()
+    server.errors.clear()
+    world.wait(lambda: "none" in server.errors, seconds=120)
+    assert server.errors[0] != "none"
+
+
+def test_a_silent_server_is_lost_and_found_again() -> None:
+    """It is no longer told to others; when it answers again, announcements go on without a reset."""
+    world = _line("s", "a", "b", servers="s")
+    world.wait(lambda: len(_links(world, "s", "a")) == 2, seconds=30)
+    server = world.server("s")
+    server.is_silent = True
+    world.wait(lambda: _client(world, "a").active is None, seconds=90)
+    assert world.nodes["a"].control.route_server is None
+    server.is_silent = False
+    server.errors.clear()
+    world.wait(lambda: _is_adopted(world, "a", "s"), seconds=30)
+    world.wait(lambda: len(server.errors) > 1, seconds=90)
+    assert set(server.errors) == {"none"}
+    state = world.nodes["a"].route_server.announcer.state
+    assert len(state) > 1
+
+
+def test_an_error_on_the_path_to_the_server_loses_it() -> None:
+    """An error from a switch on the way counts, one from elsewhere or from our own switch does not."""
+    world = _line("s", "a", "b", servers="s")
+    world.wait(lambda: _is_adopted(world, "b", "s"), seconds=30)
+    client, to_a = _client(world, "b"), world.peer("b", "a").label
+    client.switch_error(SELF_LABEL, world.now)
+    client.switch_error(to_a ^ 0x4, world.now)
+    assert _is_adopted(world, "b", "s")
+    client.switch_error(to_a, world.now)
+    assert not _is_adopted(world, "b", "s")
+    world.wait(lambda: _is_adopted(world, "b", "s"), seconds=15)
+
+
+def test_a_configured_server_is_preferred() -> None:
+    """Another one serves until the configured one is heard of, which then takes its place."""
+    world = RoutedWorld()
+    world.servers = ("s", "t")
+    for name in ("s", "t"):
+        world.add(name)
+    world.supernodes = [world.key("t").public]
+    world.add("a")
+    world.add("b")
+    world.supernodes = ()
+    world.add("c")
+    world.connect("a", "s")
+    world.connect("a", "b")
+    world.connect("b", "c")
+    world.wait(lambda: _is_adopted(world, "a", "s"), seconds=30)
+    assert not _client(world, "a").is_authorized
+    world.connect("c", "t")
+    world.wait(lambda: _is_adopted(world, "c", "t"), seconds=30)
+    world.wait(lambda: _is_adopted(world, "b", "t"), seconds=60)
+    world.wait(lambda: _is_adopted(world, "a", "t"), seconds=60)
+    assert _client(world, "a").is_authorized
+
+
+def test_a_node_without_client_asks_nobody() -> None:
+    """No hunt, no wake-up of its own, nothing to tell."""
+    world = RoutedWorld()
+    node = Node(own=world.add("a").own, entropy=bytes, now=0.0)
+    assert node.route_server.next_deadline() is None
+    assert node.control.route_server is None
+    node.route_server.search(FAR, 1.0)
+    assert node.route_server.drain() == []
+
+
+def test_searches_are_bounded() -> None:
+    """The same address once a second; never more than the bounds at a time."""
+    world = _line("s", "a", servers="s")
+    world.wait(lambda: bool(_links(world, "s", "a")), seconds=30)
+    client = _client(world, "a")
+    client.search(FAR, world.now)
+    assert len(client.drain()) == 1
+    client.search(FAR, world.now + 0.5)
+    assert client.drain() == []
+    client.search(FAR, world.now + 1.0)
+    assert len(client.drain()) == 1
+    for number in range(2 * MAX_SEARCHES):
+        client.search(Address(b"\xfc\x01" + number.to_bytes(14, "big")), world.now)
+    assert client.drops["routeserver.too_many_searches"] > 0
+    assert client.drops["routeserver.too_many_queries"] > 0
+    assert len(client.drain()) < 64
+
+
+def test_only_the_server_may_answer() -> None:
+    """Messages of others are not taken, whatever they say; nor is what was not asked."""
+    world = _line("s", "a", servers="s")
+    world.wait(lambda: _is_adopted(world, "a", "s"), seconds=30)
+    client = _client(world, "a")
+    client.search(FAR, world.now)
+    (query,) = client.drain()
+    assert isinstance(query, SendMessage)
+    at = query.content.index(b"4:txid14:") + 9
+    reply = b"d1:pi21e4:txid14:" + query.content[at : at + 14] + b"e"
+    assert not client.message(PublicKey(bytes(32)), reply, world.now)
+    assert not client.message(world.key("s").public, b"d1:pi21e4:txid2:01e", world.now)
+    assert not client.message(world.key("s").public, b"no dictionary", world.now)
+    assert client.message(world.key("s").public, reply, world.now)
+    assert not client.message(world.key("s").public, reply, world.now)
