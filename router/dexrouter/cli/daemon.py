@@ -29,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if options.genconf or options.genconf_seed:
         return _genconf(seeded=options.genconf_seed, ethernet=options.eth)
+    if options.show_offloads:
+        return _show_offloads()
     if not options.config and sys.stdin is not None and sys.stdin.isatty():
         _parser().print_help()
         return 0
@@ -67,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--eth", action="store_true", help="with --genconf: peer over Ethernet frames, too")
     parser.add_argument("--cleanconf", action="store_true", help="print a configuration without comments")
     parser.add_argument("--nobg", action="store_true", help="stay in the foreground (it always does)")
+    parser.add_argument(
+        "--show-offloads", action="store_true", help="say which of the kernel's offloads are used, or why not"
+    )
     parser.add_argument("-v", "--version", action="store_true", help="print the version")
     parser.add_argument("--verbose", action="count", default=0, help="log more; twice: everything")
     return parser
@@ -88,6 +93,14 @@ def _genconf(*, seeded: bool, ethernet: bool) -> int:
             f"--genconf-seed reads {_SEED_SIZE} bytes from standard input; there were {len(seed)}", BAD_INPUT
         )
     sys.stdout.write(genconf(SeededEntropy(seed), eth=ethernet))
+    return 0
+
+
+def _show_offloads() -> int:
+    from dexrouter.io.probe import probe_offloads
+
+    for name, state in probe_offloads().items():
+        print(f"{name}: {state}")
     return 0
 
 
