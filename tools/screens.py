@@ -1,5 +1,7 @@
 """Draws docs/screens/*.svg with the real wizard over a machine in memory, driven by keys.
 
+It also writes down a whole first run at 80x24 as text, with every key that was pressed: first-run.txt.
+
     python tools/screens.py
 
 The machine, its peers and their answers are made up (tests/support/tui_rig.py); all else is the program.
@@ -8,6 +10,7 @@ The machine, its peers and their answers are made up (tests/support/tui_rig.py);
 # ruff: noqa: INP001 - a script of the tree, not a package
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from tui_rig import TREE, Driver, debian_host, desk_for, drive, two_peers  # noq
 SCREENS = ROOT / "docs" / "screens"
 _PAGES = ("Welcome", "Identity", "Peers", "Firewall", "Mail", "Phone", "Review")
 _SIZE = (110, 30)
+_UNSTEADY = re.compile(r"\d+\.\d s|(?<![\w.:])\d\d:\d\d(?![\w.:])|\d{8}T\d{6}Z-[0-9a-f]{2}")
 
 
 def save(wizard: Wizard, name: str) -> None:
@@ -58,11 +62,64 @@ def _nothing_is_gathered(staging: Path, *, python: str = "") -> Path:
     return Path(TREE)
 
 
+class Record:
+    """A first run, key by key."""
+
+    def __init__(self) -> None:
+        self.lines = ["# A first run at 80x24, typed as somebody new would. Made by tools/screens.py."]
+        self.keys = 0
+
+    async def press(self, driver: Driver, why: str, *keys: str) -> None:
+        """Press keys and write down what is on the screen then."""
+        await driver.press(*keys)
+        self.keys += len(keys)
+        self.lines += ["", f"# {self.keys}: {' '.join(keys)}   {why}", ""]
+
+    def look(self, driver: Driver) -> None:
+        """Write down what is on the screen."""
+        self.lines += [f"    {line}".rstrip() for line in driver.text.splitlines()]
+
+    async def play(self, driver: Driver) -> None:
+        """Enter to Review, the one decision that nobody can take for a person, Apply, a letter."""
+        wizard = driver.wizard
+        await driver.opened()
+        self.look(driver)
+        for page in _PAGES[1:]:
+            await self.press(driver, f"to {page}", "enter")
+            await driver.at(page)
+            await driver.until(lambda: not wizard.is_probing)
+            await driver.planned()
+            self.look(driver)
+        await self.press(driver, "Apply asks for the risk first", "enter")
+        await self.press(driver, "understood", "space")
+        await driver.planned()
+        self.look(driver)
+        await self.press(driver, "apply", "ctrl+a")
+        await driver.until(lambda: wizard.run_view is not None and not wizard.is_applying)
+        await driver.until(lambda: getattr(wizard.focused, "id", "") == "home")
+        self.look(driver)
+        await driver.planned()
+        await self.press(driver, "to Home", "enter")
+        await driver.at("Home")
+        two_peers(wizard)
+        await driver.pilot.pause()
+        self.look(driver)
+        self.lines += ["", f"# {self.keys} keys, one decision: the risk. m sends the first letter."]
+
+    def write(self) -> None:
+        """Write the file. What differs from run to run is left out."""
+        text = _UNSTEADY.sub(lambda match: "~" * len(match[0]), "\n".join(self.lines))
+        (SCREENS / "first-run.txt").write_text(f"{text}\n")
+
+
 def main() -> None:
     """Draw all of them."""
     dexsetup.program_tree.prepare = _nothing_is_gathered
     drive(desk_for(debian_host()), play, size=_SIZE)
-    for path in sorted(SCREENS.glob("*.svg")):
+    record = Record()
+    drive(desk_for(debian_host()), record.play)
+    record.write()
+    for path in sorted(SCREENS.glob("*")):
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
 
 

@@ -267,11 +267,11 @@ class Wizard(App[ExitCode]):
 
     def _draw_frame(self, width: int = 0) -> None:
         """Draw everything around the page."""
+        if not self.is_running or not self.screen_stack[0].is_mounted:
+            return
         width = width or self.size.width
         screen = self.screen_stack[0]
         page = self._page
-        if not screen.is_mounted:
-            return
         screen.set_class(page.is_alone, "alone")
         number = STEPS.index(self.step) + 1
         place = f"{number}/{len(STEPS)} {self.step}"
@@ -335,7 +335,7 @@ class Wizard(App[ExitCode]):
         self._draw_frame()
 
     def _renew_page(self) -> None:
-        if self._page.is_mounted:
+        if self.is_running and self._page.is_mounted:
             self._page.renew()
 
     # -- going from page to page

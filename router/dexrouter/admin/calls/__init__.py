@@ -16,6 +16,7 @@ from dexrouter.admin.calls import (
     sessions,
     signing,
     store,
+    supernode,
     tunnel,
     udp,
 )
@@ -39,4 +40,5 @@ TABLES: Final[tuple[Table, ...]] = (
     udp.TABLE,
     ethernet.TABLE,
     tunnel.TABLE,
+    supernode.TABLE,
 )

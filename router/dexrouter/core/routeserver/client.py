@@ -45,16 +45,17 @@ MAX_SEARCHES: Final = 256
 
 
 class RouteServerClient:
-    """One node's client. `supernodes` None: it does nothing at all; empty: any server is good."""
+    """One node's client. `supernodes` None: it does nothing at all; empty: any server is good.
+
+    A node with its own key among them has a route server beside it, and tells others of that one.
+    """
 
     def __init__(
         self, *, own: KeyPair, entropy: Entropy, supernodes: Iterable[PublicKey] | None, now: float
     ) -> None:
-        keys = None if supernodes is None else frozenset(supernodes)
         self._own = own
-        self._is_own_server = keys is not None and own.public in keys
-        self._is_enabled = keys is not None and not self._is_own_server
-        self.hunter = Hunter(keys or (), own=own.public, now=now)
+        self._is_enabled = supernodes is not None
+        self.hunter = Hunter(supernodes or (), own=own.public, now=now)
         self.announcer = Announcer(own=own, entropy=entropy)
         self._queries = Queries(entropy=entropy)
         self.active: RouteServer | None = None
@@ -77,7 +78,7 @@ class RouteServerClient:
     @property
     def advertised(self) -> tuple[PublicKey, int, int] | None:
         """Key, version and path of the server that others are told of."""
-        if self._is_own_server:
+        if self._own.public in self.hunter.authorized:
             return self._own.public, PROTOCOL_VERSION, SELF_LABEL
         server = self.active
         return (server.key, server.version, server.path) if server else None
@@ -91,7 +92,7 @@ class RouteServerClient:
 
     def next_deadline(self) -> float | None:
         """When `poll` wants to be called; None: never."""
-        if not self._is_enabled:
+        if not self._is_enabled or self._own.public in self.hunter.authorized:
             return None
         deadlines = [self._queries.next_deadline()]
         if not self.is_authorized and self._trial is None:

@@ -34,7 +34,8 @@ class Hunter:
     """Which peer is asked next, and which server is worth a try."""
 
     def __init__(self, authorized: Iterable[PublicKey], *, own: PublicKey, now: float) -> None:
-        self.authorized = set(authorized)
+        self.authorized: dict[PublicKey, None] = dict.fromkeys(authorized)
+        """Keys that are configured, in the order in which they were added."""
         self._own = own
         self.next_hunt = now
         self._asked: set[int] = set()
