@@ -153,3 +153,12 @@ def test_a_closed_standard_input_is_an_empty_configuration() -> None:
     done = run("--check", data=None)
     assert done.returncode == 255
     assert b"Traceback" not in done.stderr
+
+
+def test_offloads_are_shown_with_the_reason_against_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whether this machine has them or not, root or not: a line for each, and status 0."""
+    assert main(["--show-offloads"]) == 0
+    shown = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert any(name.startswith("UDP") for name in shown)
+    assert any(name.startswith("TUN") for name in shown)
+    assert all(shown.values())
