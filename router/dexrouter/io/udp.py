@@ -29,8 +29,8 @@ MAX_DATAGRAM: Final = 3496
 BURST: Final = 64
 """Datagrams taken before other descriptors have their turn."""
 
-_BUFFER: Final = 1024 * 1024
-"""Room for bursts, and no more: what stands in it is delay (1 MiB is 10 ms at a gigabit a second)."""
+_BUFFER: Final = 512 * 1024
+"""Room for bursts, and no more: what stands in it is delay (512 KiB are 5 ms at a gigabit a second)."""
 _SO_SNDBUFFORCE: Final = 32
 _SO_RCVBUFFORCE: Final = 33
 
