@@ -20,6 +20,7 @@ __all__ = ["Spans", "cut", "cut_room"]
 Spans = list[tuple[int, int]]
 """Start and end of packets in a buffer."""
 
+_IPV4: Final = 20
 _IPV6: Final = 40
 _TCP: Final = 6
 _UDP: Final = 17
@@ -46,15 +47,17 @@ def cut(vnet: bytes, packet: bytes, into: bytearray, at: int, gap: int) -> Spans
     kind = header.kind & ~_CWR
     if kind == SuperPacket.NONE:
         return _plain(packet, header, into, at + gap)
-    is_tcp = kind == SuperPacket.TCP6
-    if not is_tcp and kind != SuperPacket.UDP:
-        raise WireError(f"a super-packet of kind {kind}", 1)
-    shortest = _IPV6 + (_TCP_HEADER if is_tcp else _UDP_HEADER)
-    if len(packet) < shortest or packet[0] >> 4 != 6 or packet[6] != (_TCP if is_tcp else _UDP):
-        raise WireError("a super-packet that is not TCP or UDP over IPv6", 0)
-    if not header.segment_size:
-        raise WireError("a super-packet of nothing", 4)
-    return (_cut_tcp if is_tcp else _cut_udp)(packet, header.segment_size, into, at, gap)
+    size = header.segment_size
+    if not size or at + cut_room(len(packet), size, gap) > len(into):
+        raise WireError("a super-packet of more pieces than there are", 4)
+    is_ipv6 = len(packet) > _IPV6 and packet[0] >> 4 == 6
+    if kind == SuperPacket.TCP6 and is_ipv6 and packet[6] == _TCP and len(packet) >= _IPV6 + _TCP_HEADER:
+        return _cut_tcp(packet, size, into, at, gap)
+    if kind == SuperPacket.UDP and is_ipv6 and packet[6] == _UDP:
+        return _cut_udp(packet, _IPV6, size, into, at, gap)
+    if kind == SuperPacket.UDP and len(packet) > _IPV4 and packet[0] >> 4 == 4 and packet[9] == _UDP:
+        return _cut_udp(packet, (packet[0] & 0x0F) * 4, size, into, at, gap)
+    raise WireError(f"a super-packet of kind {kind}, which was not asked for", 1)
 
 
 def cut_room(length: int, segment_size: int, gap: int) -> int:
@@ -140,30 +143,42 @@ def _tcp_pieces(
     return spans
 
 
-def _cut_udp(packet: bytes, size: int, into: bytearray, at: int, gap: int) -> Spans:
-    constant = _sum(packet[8:44]) + _UDP
+def _cut_udp(packet: bytes, head: int, size: int, into: bytearray, at: int, gap: int) -> Spans:
+    """`head` is the length of the IP header; every piece of an IPv4 datagram has a number of its own."""
+    if len(packet) <= head + _UDP_HEADER or head < _IPV4:
+        raise WireError("the headers are longer than the packet", 0)
+    is_ipv6 = head == _IPV6 and packet[0] >> 4 == 6
+    constant = _sum(packet[8:_IPV6] if is_ipv6 else packet[12:_IPV4]) + _sum(packet[head : head + 4]) + _UDP
     spans: Spans = []
-    for first in range(_IPV6 + _UDP_HEADER, len(packet), size):
+    for number, first in enumerate(range(head + _UDP_HEADER, len(packet), size)):
         payload = packet[first : first + size]
         length = _UDP_HEADER + len(payload)
         # The length counts twice: in the pseudo header and in the header.
         total = constant + 2 * length + _sum(payload)
         length_bytes = length.to_bytes(2, "big")
         checksum = _MODULUS - total % _MODULUS
+        if is_ipv6:
+            before = packet[:4] + length_bytes + packet[6:_IPV6]
+        else:
+            before = _ipv4_header(packet[:head], head + length, number)
         start = at + gap
-        at = start + _IPV6 + length
+        at = start + head + length
         into[start:at] = b"".join(
-            (
-                packet[:4],
-                length_bytes,
-                packet[6:44],
-                length_bytes,
-                checksum.to_bytes(2, "big"),
-                payload,
-            )
+            (before, packet[head : head + 4], length_bytes, checksum.to_bytes(2, "big"), payload)
         )
         spans.append((start, at))
     return spans
+
+
+def _ipv4_header(header: bytes, length: int, number: int) -> bytes:
+    """Give the header of piece `number` of a packet."""
+    identification = int.from_bytes(header[4:6], "big") + number & 0xFFFF
+    made = bytearray(header)
+    _SHORT.pack_into(made, 2, length)
+    _SHORT.pack_into(made, 4, identification)
+    _SHORT.pack_into(made, 10, 0)
+    _SHORT.pack_into(made, 10, internet_checksum(made))
+    return bytes(made)
 
 
 _FOLD_5280: Final = (1 << 5280) - 1

@@ -44,6 +44,8 @@ _IFF_VNET_HDR: Final = 0x4000
 _TUNSETOFFLOAD: Final = 0x400454D0
 _TUN_F_CSUM: Final = 0x01
 _TUN_F_TSO6: Final = 0x04
+_TUN_F_USO: Final = 0x20 | 0x40
+"""IPv4 and IPv6: the kernel knows them together only."""
 _IFREQ: Final = struct.Struct("16sH22x")
 
 
@@ -63,7 +65,9 @@ class TunDevice:
                 advice="The kernel's TUN driver is needed: `modprobe tun`; a container needs /dev/net/tun.",
             ) from error
         self._has_headers = False
-        self.offloads: dict[str, str] = {"super-packets": _OFF, "joining": _OFF}
+        self.offloads: dict[str, str] = dict.fromkeys(
+            ("TCP super-packets", "UDP super-packets", "joining"), _OFF
+        )
         """Which are in use, or why not."""
         try:
             self.name = self._attach(name, offloads=offloads)
@@ -148,13 +152,17 @@ class TunDevice:
         return str(_IFREQ.unpack(answer)[0].rstrip(b"\0").decode())
 
     def _offer(self) -> None:
-        """Tell the kernel that it may leave checksums and the cutting of TCP over IPv6 to us."""
-        try:
-            fcntl.ioctl(self._descriptor, _TUNSETOFFLOAD, _TUN_F_CSUM | _TUN_F_TSO6)
-        except OSError as error:
-            self.offloads["super-packets"] = f"{error.strerror}"
-        else:
-            self.offloads["super-packets"] = _ON
+        """Tell the kernel that it may leave checksums, the cutting of TCP over IPv6 and of UDP to us."""
+        for wanted, name in (
+            (_TUN_F_TSO6, "TCP super-packets"),
+            (_TUN_F_TSO6 | _TUN_F_USO, "UDP super-packets"),
+        ):
+            try:
+                fcntl.ioctl(self._descriptor, _TUNSETOFFLOAD, _TUN_F_CSUM | wanted)
+            except OSError as error:
+                self.offloads[name] = f"{error.strerror}"
+            else:
+                self.offloads[name] = _ON
 
     def close(self) -> None:
         """Let the device go; the kernel removes it."""

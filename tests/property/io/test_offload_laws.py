@@ -124,6 +124,41 @@ def test_datagrams_are_cut_into_equal_datagrams(payload: bytes, size: int) -> No
 
 
 @given(
+    payload=st.binary(min_size=1, max_size=3000),
+    size=st.integers(30, 1400),
+    options=st.sampled_from([0, 4, 40]),
+    number=st.integers(0, 0xFFFF),
+)
+def test_ipv4_datagrams_are_numbered_and_summed_anew(
+    payload: bytes, size: int, options: int, number: int
+) -> None:
+    """Of the IP tunnel: length, identification and both checksums are those of the pieces."""
+    head = 20 + options
+    header = (
+        bytes((0x40 | head // 4, 0)) + bytes(2) + number.to_bytes(2, "big") + b"\x40\0\x40\x11" + bytes(2)
+    )
+    header += bytes((10, 1, 2, 3, 10, 9, 8, 7)) + bytes(options)
+    pieces = cut_up(super_packet(header + b"\1\2\3\4" + bytes(4) + payload, size, SuperPacket.UDP))
+    assert b"".join(piece[head + 8 :] for piece in pieces) == payload
+    for place, piece in enumerate(pieces):
+        assert internet_checksum(piece[:head]) == 0
+        pseudo = pseudo_header_sum(piece[12:16], piece[16:20], len(piece) - head, UDP)
+        assert internet_checksum(piece[head:], pseudo) == 0
+        assert int.from_bytes(piece[2:4], "big") == len(piece)
+        assert int.from_bytes(piece[4:6], "big") == (number + place) & 0xFFFF
+        assert piece[6:10] == header[6:10]
+
+
+def test_more_pieces_than_there_is_room_for_are_refused() -> None:
+    """No socket makes such a packet; whoever does cannot write beyond the buffer."""
+    room = bytearray(70000)
+    data = super_packet(segment(bytes(60000)), 1)
+    with pytest.raises(WireError):
+        cut(data[:10], data[10:], room, 0, GAP)
+    assert room == bytes(70000)
+
+
+@given(
     lengths=st.lists(st.integers(1, 40).map(lambda half: 2 * half), min_size=2, max_size=12),
     bad=st.data(),
 )
