@@ -74,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
         changing,
     )
     commands.add_parser("status", help="how things are", parents=[looking])
+    commands.add_parser(
+        "doctor", help="what does not work, why, and what mends it: the whole chain", parents=[looking]
+    )
+    commands.add_parser("audit", help="what the mesh can reach on this machine", parents=[looking])
     commands.add_parser("verify", help="check end to end what was applied last", parents=[looking])
     undo = commands.add_parser(
         "undo", help="give back what was there before the last run, or before RUN", parents=[looking]
@@ -238,6 +242,14 @@ def _run(session: Session, given: argparse.Namespace) -> ExitCode:
             from dexsetup.commands.card import card
 
             return card(session, given.link)
+        case "doctor":
+            from dexsetup.commands.health import doctor
+
+            return doctor(session)
+        case "audit":
+            from dexsetup.commands.health import audit
+
+            return audit(session)
     from dexsetup.commands import look
 
     match given.command:

@@ -25,6 +25,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata, util
@@ -38,6 +39,7 @@ __all__ = ["STAGING", "SYSTEM_PYTHON", "Source", "gather", "prepare", "requireme
 
 STAGING = Path("/var/cache/dexsetup/program")
 """Where root gathers: a place that only root can write."""
+_FRESH = "tree-"
 SYSTEM_PYTHON = "/usr/bin/python3"
 """What starts the programs of the copy."""
 
@@ -137,8 +139,11 @@ def prepare(staging: Path, *, python: str = SYSTEM_PYTHON) -> Path:
     if tree.is_dir() and mark.is_file() and mark.read_text() == stamp:
         return tree
     staging.mkdir(mode=0o755, parents=True, exist_ok=True)
-    fresh = staging / "tree.new"
-    shutil.rmtree(fresh, ignore_errors=True)
+    for leftover in staging.glob(f"{_FRESH}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    # A name that no lower layer of an overlay knows: such a directory could not be renamed.
+    fresh = Path(tempfile.mkdtemp(prefix=_FRESH, dir=staging))
+    fresh.chmod(0o755)
     for source in sources:
         target = fresh / source.path
         target.parent.mkdir(parents=True, exist_ok=True)

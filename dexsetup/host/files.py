@@ -38,7 +38,6 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ_MAX = 64 << 20
 """No file that dexsetup edits comes near it; a device or an endless file must not fill the memory."""
 _VALIDATE_SECONDS = 30.0
-_LEFT_OUT_OF_TREES = ("__pycache__",)
 
 
 class PosixFiles:
@@ -255,13 +254,12 @@ class PosixFiles:
         def work() -> None:
             for leftover in (fresh, old):
                 shutil.rmtree(leftover, ignore_errors=True)
-            ignore = shutil.ignore_patterns(*_LEFT_OUT_OF_TREES)
-            shutil.copytree(source, fresh, symlinks=False, ignore=ignore)
+            shutil.copytree(source, fresh, symlinks=False)
             _own_tree(fresh)
             _sync_file_system(fresh)
             if os.path.lexists(place):
-                os.rename(place, old)
-            os.rename(fresh, place)
+                _rename_directory(place, old)
+            _rename_directory(fresh, place)
             shutil.rmtree(old, ignore_errors=True)
             self._relabel(path)
 
@@ -280,7 +278,9 @@ class PosixFiles:
     def move_tree(self, path: str, to: str) -> None:
         """Rename a directory."""
         self._change(
-            f"moving {path} to {to}", lambda: os.rename(self.real_path(path), self.real_path(to)), None
+            f"moving {path} to {to}",
+            lambda: _rename_directory(self.real_path(path), self.real_path(to)),
+            None,
         )
 
     # -- beneath
@@ -386,7 +386,7 @@ def tree_of(top: str) -> tuple[tuple[str, str, int], ...]:
     """Return (path below top, SHA-256, permission bits) of every file, sorted; links are followed."""
     found = []
     for directory, names, files in os.walk(top, followlinks=True):
-        names[:] = sorted(name for name in names if name not in _LEFT_OUT_OF_TREES)
+        names.sort()
         for file in files:
             place = os.path.join(directory, file)
             with open(place, "rb") as stream:
@@ -459,6 +459,24 @@ def _sync(directory_fd: int) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _rename_directory(old: str, new: str) -> None:
+    """Rename a directory, also where the file system cannot: one of an image's lower layer (overlay).
+
+    Then it is copied whole before the old one goes, so a crash leaves one of them, or both.
+    """
+    try:
+        os.rename(old, new)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy = f"{new}.copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(old, copy, symlinks=True)
+        _sync_file_system(copy)
+        os.rename(copy, new)
+        shutil.rmtree(old)
 
 
 def _sync_file_system(place: str) -> None:

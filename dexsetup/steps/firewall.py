@@ -9,6 +9,7 @@ pose as anybody. NetworkManager is kept off the interface, because it gives zone
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from dexrouter.config import RouterConfig, TunDevice
 from dexsetup.answers.model import Answers, Firewall
@@ -29,7 +30,7 @@ from dexsetup.steps.base import Inputs
 from dexsetup.steps.configuration import udp_ports
 from dexsetup.steps.node import ReadsConfig, parsed, planned_config
 
-__all__ = ["ZONE", "FirewallStep", "mesh_ports"]
+__all__ = ["GUARD_UNIT", "ZONE", "FirewallStep", "chosen_services", "mesh_ports"]
 
 ZONE = "cjdns"
 _SIP = "cjdns-sip"
@@ -37,8 +38,8 @@ _ZONE_FILE = f"/etc/firewalld/zones/{ZONE}.xml"
 _SIP_FILE = f"/etc/firewalld/services/{_SIP}.xml"
 _KEEP_OFF_FILE = "/etc/NetworkManager/conf.d/90-dexsetup.conf"
 _GUARD_FILE = "/etc/dexsetup/guard.nft"
-_GUARD_UNIT = "dexsetup-guard.service"
-_GUARD_UNIT_FILE = f"/etc/systemd/system/{_GUARD_UNIT}"
+GUARD_UNIT = "dexsetup-guard.service"
+_GUARD_UNIT_FILE = f"/etc/systemd/system/{GUARD_UNIT}"
 _SMTP_PORT = 25
 _PORTS: dict[str, tuple[tuple[str, str], ...]] = {
     "smtp": (("25", "tcp"),),
@@ -59,6 +60,10 @@ class FirewallStep(ReadsConfig):
     name = "firewall"
     title = "Firewall"
 
+    def reads(self, answers: Answers, facts: Facts) -> tuple[str, ...]:
+        """Name the configuration, and what we wrote before: what answers do not mention stays as it is."""
+        return (*super().reads(answers, facts), _ZONE_FILE, _GUARD_FILE)
+
     def plan(self, inputs: Inputs) -> StepPlan | None:
         """Want the zone, the rules and the ports, now and after a reboot; or ours gone."""
         answers, facts = inputs.answers, inputs.facts
@@ -69,7 +74,7 @@ class FirewallStep(ReadsConfig):
         device = _device(config)
         if not firewall.enable:
             return StepPlan(name=self.name, title=self.title, resources=_switched_off(facts, device))
-        ports, services = udp_ports(config), _services(answers, firewall)
+        ports, services = udp_ports(config), chosen_services(answers, _present_services(facts))
         return StepPlan(
             name=self.name,
             title=self.title,
@@ -80,9 +85,9 @@ class FirewallStep(ReadsConfig):
         )
 
 
-def mesh_ports(services: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Return (port or range, protocol) of everything that these services let in."""
-    return tuple(port for service in services for port in _PORTS[service])
+def mesh_ports(services: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return (port or range, protocol) of everything that these services let in; of strange ones, nothing."""
+    return tuple(port for service in services for port in _PORTS.get(service, ()))
 
 
 def _device(config: RouterConfig) -> str:
@@ -92,11 +97,35 @@ def _device(config: RouterConfig) -> str:
     return name if name is not None and _DEVICE.fullmatch(name) else ""
 
 
-def _services(answers: Answers, firewall: Firewall) -> tuple[str, ...]:
-    is_mail_wanted = answers.mail is not None and answers.mail.enable
-    is_phone_wanted = answers.phone is not None and answers.phone.enable
-    wanted = (("smtp", is_mail_wanted), (_SIP, is_phone_wanted), ("ssh", firewall.ssh))
-    return tuple(name for name, is_wanted in wanted if is_wanted)
+def chosen_services(answers: Answers, present: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """Return the services that the mesh shall reach, in firewalld's words.
+
+    What the answers do not mention stays as it is in `present`.
+    """
+    mail, phone, firewall = answers.mail, answers.phone, answers.firewall
+    is_ssh_answered = firewall is not None and "ssh" in firewall.model_fields_set
+    wanted = (
+        ("smtp", None if mail is None else mail.enable),
+        (_SIP, None if phone is None else phone.enable),
+        ("ssh", firewall.ssh if firewall is not None and is_ssh_answered else None),
+    )
+    return tuple(name for name, is_wanted in wanted if (name in present if is_wanted is None else is_wanted))
+
+
+def _present_services(facts: Facts) -> frozenset[str]:
+    """Return what the files let in that we wrote before. Only root may read them: others see none."""
+    files = (facts.files.get(path) for path in (_ZONE_FILE, _GUARD_FILE))
+    zone, guard = (_text(file.content if file is not None else None) for file in files)
+    return frozenset(
+        name
+        for name, ports in _PORTS.items()
+        if f'<service name="{name}"/>' in zone
+        or all(f"{protocol} dport {port} accept" in guard for port, protocol in ports)
+    )
+
+
+def _text(content: bytes | None) -> str:
+    return (content or b"").decode("utf-8", "replace")
 
 
 def _resources(
@@ -132,7 +161,7 @@ def _keep_off(renderer: Renderer, device: str) -> tuple[Resource, ...]:
 
 def _guard(inputs: Inputs, device: str, services: tuple[str, ...]) -> tuple[Resource, ...]:
     renderer = inputs.renderer
-    rules, unit = "nftables/guard.nft.j2", f"units/{_GUARD_UNIT}.j2"
+    rules, unit = "nftables/guard.nft.j2", f"units/{GUARD_UNIT}.j2"
     text = renderer.render(rules, device=device, ports=mesh_ports(services))
     guard = ManagedFile(
         _GUARD_FILE,
@@ -145,7 +174,7 @@ def _guard(inputs: Inputs, device: str, services: tuple[str, ...]) -> tuple[Reso
         PackageSet(("nftables",)),
         guard,
         _file(renderer, _GUARD_UNIT_FILE, unit, renderer.render(unit)),
-        Unit(_GUARD_UNIT, restart_on=(_GUARD_FILE, _GUARD_UNIT_FILE)),
+        Unit(GUARD_UNIT, restart_on=(_GUARD_FILE, _GUARD_UNIT_FILE)),
     )
 
 
@@ -156,7 +185,7 @@ def _file(renderer: Renderer, path: str, template: str, content: bytes | None) -
 def _switched_off(facts: Facts, device: str) -> tuple[Resource, ...]:
     """Want what we put there gone: the zone, its rules, the guard. Ports that peers use stay as they are."""
     files = (_KEEP_OFF_FILE, _GUARD_UNIT_FILE, _GUARD_FILE, _SIP_FILE, _ZONE_FILE)
-    stop = (Unit(_GUARD_UNIT, enabled=False, active=False),) if facts.firewall == "none" else ()
+    stop = (Unit(GUARD_UNIT, enabled=False, active=False),) if facts.firewall == "none" else ()
     rules = (FirewallRule(rule, what, except_zone=ZONE, is_wanted=False) for rule, what in _DROPPED)
     return (
         *stop,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from dexrouter.core.metric import SUPERNODE_ANSWER
 from dexrouter.core.node import Node
-from dexrouter.core.pathfinder.outputs import SendMessage
+from dexrouter.core.pathfinder.outputs import PathFound, SendMessage
 from dexrouter.core.routeserver.client import MAX_SEARCHES, RouteServerClient
-from dexrouter.crypto.keys import Address, PublicKey
+from dexrouter.crypto.keys import Address, PublicKey, address_of, generate_key_pair
 from dexrouter.wire.announce import PeerLink
+from dexrouter.wire.dht import DhtMessage, NodeEntry
 from dexrouter.wire.labels import SELF_LABEL
 from route_server import EPOCH, RoutedWorld
 from virtual_wire import echo_request
@@ -89,7 +92,10 @@ def test_links_are_announced_with_the_labels_of_the_peers() -> None:
 def test_the_states_stay_the_same_beyond_20_minutes() -> None:
     """Entities are said again in time: no reset after the first message, and nothing is forgotten."""
     world = _line("s", "a", servers="s")
-    world.run(1300)
+    world.wait(lambda: bool(_links(world, "s", "a")), seconds=30)
+    for _ in range(130):
+        world.run(10)
+        assert _links(world, "s", "a")
     known = world.server("s").known[world.key("a").address]
     state = world.nodes["a"].route_server.announcer.state
     assert state.contents == known.state.contents
@@ -203,6 +209,55 @@ def test_searches_are_bounded() -> None:
     assert client.drops["routeserver.too_many_searches"] > 0
     assert client.drops["routeserver.too_many_queries"] > 0
     assert len(client.drain()) < 64
+
+
+def test_only_a_path_to_what_was_asked_for_is_taken() -> None:
+    """Another node, the path to ourselves, no path, a node too old: nothing follows."""
+    world = _line("s", "a", servers="s")
+    world.wait(lambda: bool(_links(world, "s", "a")), seconds=30)
+    client, server, now = _client(world, "a"), world.key("s").public, world.now
+    target = generate_key_pair(Random(9).randbytes).public
+
+    def answer(key: bytes, label: int, version: int) -> list[object]:
+        nonlocal now
+        now += 1.0
+        client.search(address_of(target), now)
+        (query,) = client.drain()
+        assert isinstance(query, SendMessage)
+        txid = DhtMessage.parse(query.content).txid
+        reply = DhtMessage(txid=txid, version=21, nodes=(NodeEntry(key, label, version),))
+        assert client.message(server, reply.encode(), now)
+        return [output.path for output in client.drain() if isinstance(output, PathFound)]
+
+    assert answer(server, 0x15, 21) == []
+    for label, version in ((0, 21), (1, 21), (0x15, 19)):
+        assert answer(target, label, version) == []
+    assert answer(target, 0x1513, 21) == [0x1513]
+    assert client.active is not None
+    assert client.active.path == world.peer("a", "s").label
+
+
+def test_the_path_that_the_server_names_is_used() -> None:
+    """From then on the server is asked over it, and others are told of it."""
+    world = _line("s", "a", servers="s")
+    world.wait(lambda: _is_adopted(world, "a", "s"), seconds=30)
+    client, server = _client(world, "a"), world.key("s").public
+    client.drain()
+    client.search(address_of(server), world.now)
+    (query,) = client.drain()
+    assert isinstance(query, SendMessage)
+    node = NodeEntry(server, 0x1513, 21)
+    reply = DhtMessage(txid=DhtMessage.parse(query.content).txid, version=21, nodes=(node,))
+    assert client.message(server, reply.encode(), world.now)
+    assert client.advertised == (server, 21, 0x1513)
+    client.drain()
+    client.search(FAR, world.now)
+    (query,) = client.drain()
+    assert isinstance(query, SendMessage)
+    assert query.path == 0x1513
+    client.switch_error(0x1513, world.now)
+    late = DhtMessage(txid=DhtMessage.parse(query.content).txid, version=21, nodes=(node,))
+    assert not client.message(server, late.encode(), world.now)
 
 
 def test_only_the_server_may_answer() -> None:

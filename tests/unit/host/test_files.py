@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -163,10 +164,9 @@ def test_one_holder_at_a_time(host: RootedHost, image: Path) -> None:
 
 
 def test_a_tree_is_copied_as_roots_own(host: RootedHost, image: Path, tmp_path: Path) -> None:
-    """Programs are copied without bytecode, readable by all, writable by root alone; links become files."""
+    """Programs are copied readable by all, writable by root alone; links become files."""
     source = tmp_path / "source"
-    (source / "pkg/__pycache__").mkdir(parents=True)
-    (source / "pkg/__pycache__/a.pyc").write_bytes(b"x")
+    (source / "pkg").mkdir(parents=True)
     (source / "pkg/a.py").write_bytes(b"a")
     (source / "pkg/a.py").chmod(0o666)
     (source / "run").write_bytes(b"#!/bin/sh")
@@ -187,6 +187,30 @@ def test_a_tree_is_copied_as_roots_own(host: RootedHost, image: Path, tmp_path: 
     host.move_tree("/opt/thing", "/opt/other")
     host.remove_tree("/opt/other")
     assert list((image / "opt").iterdir()) == []
+
+
+def test_a_tree_that_cannot_be_renamed_is_copied(
+    host: RootedHost, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory of an image's lower layer gives EXDEV (overlay): it is moved by copy, whole and alone."""
+    real_rename = os.rename
+
+    def rename(old: str, new: str, **directories: int) -> None:
+        if str(old).endswith("/opt/thing"):
+            raise OSError(errno.EXDEV, "Invalid cross-device link", old)
+        real_rename(old, new, **directories)
+
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/run").write_bytes(b"new")
+    (image / "opt/thing").mkdir(parents=True)
+    (image / "opt/thing/run").write_bytes(b"old")
+    monkeypatch.setattr(os, "rename", rename)
+    host.move_tree("/opt/thing", "/opt/aside")
+    host.copy_tree(str(tmp_path / "source"), "/opt/thing")
+    host.copy_tree(str(tmp_path / "source"), "/opt/thing")
+    assert sorted(path.name for path in (image / "opt").iterdir()) == ["aside", "thing"]
+    assert (image / "opt/aside/run").read_bytes() == b"old"
+    assert (image / "opt/thing/run").read_bytes() == b"new"
 
 
 def test_a_units_links_are_made_and_removed_as_systemctl_does(host: RootedHost, image: Path) -> None:

@@ -68,6 +68,10 @@ def _dht(data: Any) -> int:
     return functions + len(data["messages"]) + len(data["ctrl"])
 
 
+def _announce(data: Any) -> int:
+    return len(data["announcements"])
+
+
 COUNTS: list[tuple[str, Callable[[Any], int], int]] = [
     ("keys.json", _keys, 40),
     ("labels.json", _labels, 4242),
@@ -77,6 +81,7 @@ COUNTS: list[tuple[str, Callable[[Any], int], int]] = [
     ("beacons.json", _beacons, 65),
     ("trace-abc.json", _trace, 166),
     ("dht.json", _dht, 1791),
+    ("announce.json", _announce, 22),
 ]
 
 

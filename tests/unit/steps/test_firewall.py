@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from dexrouter.config import load_config
-from dexsetup.facts import Program
+from dexsetup.facts import FileFact, Program
 from dexsetup.plan.model import (
     FirewallOpening,
     FirewallRule,
@@ -74,6 +76,47 @@ def test_ssh_is_open_only_if_asked_and_is_a_risk_with_a_name() -> None:
     plan = planned(firewall={"ssh": True})
     assert '<service name="ssh"/>' in text_of(plan, ZONE)
     assert [risk.name for risk in plan.risks] == ["mesh-ssh"]
+
+
+@pytest.mark.parametrize(
+    ("sections", "services"),
+    [
+        ({"firewall": {}}, ("smtp", "ssh")),
+        ({"firewall": {"ssh": False}}, ("smtp",)),
+        ({"mail": {"enable": False}}, ("ssh",)),
+        ({"phone": {}}, ("smtp", "cjdns-sip", "ssh")),
+    ],
+    ids=["nothing_mentioned", "ssh_shut", "mail_off", "phone_on"],
+)
+@pytest.mark.parametrize("firewall", ["running", "none"])
+def test_what_the_answers_do_not_mention_stays_as_it_is(
+    sections: dict[str, Any], services: tuple[str, ...], firewall: str
+) -> None:
+    """An answers file with one section must not shut what another one opened, zone or guard."""
+    guard = {"guard": True}
+    first = planned(debian(firewall=firewall), mail={}, firewall={"ssh": True, **guard})
+    files = {
+        item.path: FileFact(item.content)
+        for item in first.resources
+        if isinstance(item, ManagedFile) and item.path in {ZONE, GUARD}
+    }
+    assert files
+    wanted = {**sections, "firewall": {**sections.get("firewall", {}), **guard}}
+    plan = planned(
+        with_node(config(1, tun_device="cjdns0"), files=files, firewall=firewall), node=None, **wanted
+    )
+    (written,) = [
+        (item.content or b"").decode()
+        for item in plan.resources
+        if isinstance(item, ManagedFile) and item.path in {ZONE, GUARD}
+    ]
+    for name, text in (
+        ("smtp", "tcp dport 25 accept"),
+        ("cjdns-sip", "udp dport 5060 accept"),
+        ("ssh", "tcp dport 22 accept"),
+    ):
+        marks = (f'<service name="{name}"/>', text)
+        assert any(mark in written for mark in marks) == (name in services), name
 
 
 def test_network_manager_is_kept_off_where_there_is_one() -> None:

@@ -1,0 +1,116 @@
+"""The commands that look for what is wrong: doctor (does it work?) and audit (what does the mesh reach?)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from ipaddress import IPv6Address
+
+from dexrouter.config import TunDevice
+from dexrouter.crypto.keys import key_pair_from_private
+from dexsetup.audit import Exposure, Reach, judge, listeners, open_ports
+from dexsetup.commands.look import present_config
+from dexsetup.commands.session import Session
+from dexsetup.doctor import Finding, examine
+from dexsetup.errors import MachineError
+from dexsetup.exitcodes import ExitCode
+from dexsetup.host.base import FirewallState
+from dexsetup.plan.events import Grade
+from dexsetup.steps.configuration import udp_ports
+from dexsetup.steps.firewall import GUARD_UNIT, ZONE, chosen_services, mesh_ports
+
+__all__ = ["audit", "doctor"]
+
+_GRADES = {Reach.CHOSEN: Grade.OK, Reach.SURPRISE: Grade.WARN, Reach.SHUT: Grade.OK}
+
+
+def doctor(session: Session) -> ExitCode:
+    """Walk the chain and tell each break with its cause and what mends it. Exit 6 if there is one."""
+    _must_be_live(session)
+    last = session.last_applied()
+    is_mail_wanted = last is not None and last.mail is not None and last.mail.enable
+    findings: list[Finding] = []
+    for finding in examine(session.host, session.facts, is_mail_wanted=is_mail_wanted):
+        findings.append(finding)
+        if not session.flags.is_json:
+            _tell(session, finding)
+    breaks = sum(finding.is_break for finding in findings)
+    if session.flags.is_json:
+        words = [{**asdict(finding), "grade": str(finding.grade)} for finding in findings]
+        sys.stdout.write(session.redactor.text(json.dumps({"breaks": breaks, "findings": words})) + "\n")
+    else:
+        session.console.text(
+            "Everything that was looked at works."
+            if not breaks
+            else f"The chain is broken in {breaks} places."
+        )
+    return ExitCode.UNSATISFIED if breaks else ExitCode.OK
+
+
+def _tell(session: Session, finding: Finding) -> None:
+    session.console.text(f"{finding.grade:<4} {finding.link:<9} {session.redactor.text(finding.text)}")
+    for word, text in (("why", finding.cause), ("do", finding.fix)):
+        if text:
+            session.console.text(f"               {word}: {session.redactor.text(text)}")
+
+
+def audit(session: Session) -> ExitCode:
+    """Tell what the mesh can reach. Exit 6 if there is something that was not chosen."""
+    _must_be_live(session)
+    config = present_config(session)
+    if config is None:
+        raise MachineError("This machine has no node, so the mesh reaches nothing here.", advice="dexsetup")
+    address = str(IPv6Address(bytes(key_pair_from_private(config.private_key.reveal()).address)))
+    shown = session.host.probe(["ss", "-H", "-lntup"])
+    if shown.status != 0:
+        raise MachineError("What listens cannot be seen.", why=shown.stderr.strip() or "ss is not here")
+    last = session.last_applied()
+    chosen = frozenset(open_ports(mesh_ports(chosen_services(last))) if last is not None else ())
+    chosen |= {(port, "udp") for port in udp_ports(config)}
+    device = config.tunnel.name if isinstance(config.tunnel, TunDevice) else None
+    let_in, words = _let_in(session, device, chosen)
+    exposures = judge(listeners(shown.stdout, address), let_in=let_in, chosen=chosen)
+    surprises = sum(exposure.reach is Reach.SURPRISE for exposure in exposures)
+    if session.flags.is_json:
+        items = [asdict(exposure) for exposure in exposures]
+        value = {"address": address, "firewall": words, "surprises": surprises, "listeners": items}
+        sys.stdout.write(json.dumps(value) + "\n")
+    else:
+        _table(session, address, words, exposures)
+    return ExitCode.UNSATISFIED if surprises else ExitCode.OK
+
+
+def _let_in(
+    session: Session, device: str | None, chosen: frozenset[tuple[int, str]]
+) -> tuple[frozenset[tuple[int, str]] | None, str]:
+    """Return what the firewall lets in from the mesh (None: everything), and how that is known."""
+    firewall = session.host.firewall
+    if firewall.state is FirewallState.RUNNING:
+        members = firewall.zone_members(ZONE)
+        if members is not None and device in members[1]:
+            known = frozenset(open_ports(mesh_ports(members[0])))
+            return known, f"{device} is in the zone {ZONE}: {', '.join(sorted(members[0])) or 'nothing'}"
+        return None, f"the mesh interface is not in the zone {ZONE}: the zone of other interfaces decides"
+    if session.host.services.state(GUARD_UNIT).active:
+        return chosen, f"{GUARD_UNIT} lets in what was chosen"
+    return None, "no firewall that dexsetup knows runs: nothing is shut out"
+
+
+def _table(session: Session, address: str, words: str, exposures: tuple[Exposure, ...]) -> None:
+    session.console.text(f"address    {address}")
+    session.console.text(f"firewall   {words}")
+    for exposure in exposures:
+        listener = exposure.listener
+        place = f"{listener.port}/{listener.protocol}"
+        program = listener.program or "?"
+        session.console.text(f"{_GRADES[exposure.reach]:<4} {place:<10} {program:<18} {exposure.reach}")
+        if exposure.advice:
+            session.console.text(f"               do: {exposure.advice}")
+    if not exposures:
+        session.console.text("Nothing listens where the mesh could reach it.")
+
+
+def _must_be_live(session: Session) -> None:
+    if not session.host.is_live:
+        raise MachineError("Nothing runs below --root, so there is nothing to look at.")
