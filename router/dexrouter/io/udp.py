@@ -30,8 +30,8 @@ BURST: Final = 64
 """Datagrams taken before other descriptors have their turn."""
 
 _BUFFER: Final = 4 * 1024 * 1024
-"""Room for what comes while a busy machine gives its processors to others: with an eighth of it, TCP lost half
-of its speed on such a machine."""
+"""Room for what comes while a busy machine gives its processors to others: with an eighth of it, TCP lost
+half of its speed on such a machine."""
 _SO_SNDBUFFORCE: Final = 32
 _SO_RCVBUFFORCE: Final = 33
 
