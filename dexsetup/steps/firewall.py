@@ -222,6 +222,10 @@ def _notes(facts: Facts, firewall: Firewall, device: str, ports: tuple[int, ...]
             "The mesh interface has no name of its own, so no zone can be given to it: answer "
             'device = "cjdns0" under [node].'
         )
+    if device and "NetworkManager" in facts.programs:
+        notes.append(
+            f"NetworkManager keeps off {device} from its next start; at once with: nmcli general reload conf"
+        )
     if not ports:
         notes.append(
             "The router's UDP port is drawn at each start, so it cannot be opened: set node.udp_port."

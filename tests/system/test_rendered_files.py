@@ -58,7 +58,10 @@ def test_smtpd_accepts_its_configuration(relay: str, tmp_path: Path) -> None:
 @pytest.fixture
 def unit_root(tmp_path: Path) -> Path:
     """Return a root with our units, their programs, and a mail server's unit of the distribution's kind."""
-    for name in ("opt/dexsetup/bin/dexrouter", "opt/dexsetup/bin/dexctl", "usr/bin/install", "usr/bin/kill"):
+    for name in (
+        *("opt/dexsetup/bin/dexrouter", "opt/dexsetup/bin/dexctl"),
+        *("usr/bin/install", "usr/bin/kill", "usr/sbin/nft"),
+    ):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("#!/bin/sh\n")
@@ -69,6 +72,9 @@ def unit_root(tmp_path: Path) -> Path:
     router, boot = RouterStep().plan(wanted), BootStep().plan(wanted)
     for unit in ("dexrouter.service", "cjdns-wait-online.service"):
         (directory / unit).write_bytes(file_of(router, f"{UNITS}/{unit}").content or b"")
+    (directory / "dexsetup-guard.service").write_bytes(
+        JinjaRenderer().render("units/dexsetup-guard.service.j2")
+    )
     drop_in = directory / "opensmtpd.service.d/10-dexsetup.conf"
     drop_in.parent.mkdir()
     drop_in.write_bytes(file_of(boot, f"{UNITS}/opensmtpd.service.d/10-dexsetup.conf").content or b"")
@@ -81,7 +87,10 @@ def unit_root(tmp_path: Path) -> Path:
 
 
 @needs(program("systemd-analyze"), ROOT)
-@pytest.mark.parametrize("unit", ["dexrouter.service", "cjdns-wait-online.service", "opensmtpd.service"])
+@pytest.mark.parametrize(
+    "unit",
+    ["dexrouter.service", "cjdns-wait-online.service", "opensmtpd.service", "dexsetup-guard.service"],
+)
 def test_systemd_finds_nothing_to_say_about_a_unit(unit: str, unit_root: Path) -> None:
     """Not even a warning, which would go by unnoticed in the status alone."""
     answer = subprocess.run(

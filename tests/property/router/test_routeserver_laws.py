@@ -21,13 +21,14 @@ from dexrouter.wire.dht import DhtMessage, NodeEntry
 from dexrouter.wire.encoding_scheme import V358
 
 OWN, SERVER, FAR = (generate_key_pair(Random(number).randbytes) for number in range(3))
-LABELS = st.one_of(st.sampled_from([0, 1, 0x15, 0x133]), st.integers(0, 2**64 - 1))
-KEYS = st.sampled_from([OWN.public, SERVER.public, FAR.public, PublicKey(bytes(32))])
+# What is right comes often, or the client would hardly get beyond its first question.
+LABELS = st.one_of(st.just(0x15), st.just(0x133), st.sampled_from([0, 1]), st.integers(0, 2**64 - 1))
+KEYS = st.sampled_from([*[SERVER.public] * 6, FAR.public, FAR.public, OWN.public, PublicKey(bytes(32))])
 REPLIES = st.builds(
     DhtMessage,
     txid=st.just(b"?"),
-    version=st.sampled_from([0, 21, 2**32 - 1]),
-    receive_time=st.sampled_from([None, 0, 1_795_000_000_000, 2**60, 2**90]),
+    version=st.sampled_from([*[21] * 6, 0, 2**32 - 1]),
+    receive_time=st.sampled_from([*[1_795_000_000_000] * 6, None, 0, 2**60, 2**90]),
     state_hash=st.sampled_from([None, b"", bytes(64)]),
     nodes=st.lists(st.builds(NodeEntry, KEYS, LABELS, st.sampled_from([0, 20, 21, 2**31])), max_size=2).map(
         tuple
@@ -63,7 +64,7 @@ def test_the_client_survives_its_peers_and_its_server(data: st.DataObject) -> No
     client = RouteServerClient(own=OWN, entropy=Random(5).randbytes, supernodes=(), now=0.0)
     now = 0.0
     for _ in range(25):
-        now += data.draw(st.sampled_from([0.1, 1.0, 3.0, 12.0]))
+        now += data.draw(st.sampled_from([1.0, 0.1, 3.0, 12.0]))
         client.poll(PEERS, now)
         client.search(address_of(FAR.public), now)
         outputs = client.drain()
@@ -100,7 +101,7 @@ def _answer(data: st.DataObject, path: int, kind: PingKind) -> Answered:
 def _reply(
     data: st.DataObject, client: RouteServerClient, key: PublicKey, query: DhtMessage, now: float
 ) -> None:
-    if data.draw(st.integers(0, 4)) == 0:
+    if data.draw(st.integers(0, 9)) == 9:
         return
     reply = data.draw(REPLIES)
     content = reply.encode().replace(b"4:txid1:?", b"4:txid%d:%s" % (len(query.txid), query.txid))

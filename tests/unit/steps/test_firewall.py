@@ -121,7 +121,9 @@ def test_what_the_answers_do_not_mention_stays_as_it_is(
 
 def test_network_manager_is_kept_off_where_there_is_one() -> None:
     facts = debian(programs={"NetworkManager": Program("/usr/sbin/NetworkManager", "1.42.4")})
-    assert "unmanaged-devices+=interface-name:cjdns0" in text_of(planned(facts), KEEP_OFF)
+    plan = planned(facts)
+    assert "unmanaged-devices+=interface-name:cjdns0" in text_of(plan, KEEP_OFF)
+    assert "nmcli general reload conf" in plan.notes[0]
     assert not any(isinstance(item, ManagedFile) and item.path == KEEP_OFF for item in planned().resources)
 
 
