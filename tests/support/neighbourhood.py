@@ -59,6 +59,7 @@ _NOT_OF_A_NEW_MACHINE = (
     "/etc/dexsetup",
     "/etc/systemd/system/dexrouter.service",
     "/opt/dexsetup",
+    "/var/cache/dexsetup",
     "/var/lib/dexsetup",
     "/var/mail",
 )
