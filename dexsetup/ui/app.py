@@ -138,6 +138,7 @@ class Wizard(App[ExitCode]):
         self._page: Page = WelcomePage()
         self.visited: set[str] = set()
         self.said = ""
+        self._probe_words = ""
         self.pasted = ""
         """What was typed into the sheet for peers, kept when it is closed."""
         self._look_wanted = 0
@@ -377,7 +378,7 @@ class Wizard(App[ExitCode]):
             first = page
         first.focus(scroll_visible=False)
         page.scroll_home(animate=False)
-        self.say()
+        self.say(self._words_of_page())
 
     def action_next(self) -> None:
         """Go to the next page."""
@@ -701,13 +702,19 @@ class Wizard(App[ExitCode]):
             if was_saved:
                 draft.saved = draft.answers
             self.draft_changed()
+            self._probe_words = (
+                f"The {len(best)} fastest are ticked."
+                if best
+                else "None answers: is this machine on the Internet?"
+            )
             if self.step == "Peers":
-                self.said = (
-                    f"The {len(best)} fastest are ticked. {_NOTHING}"
-                    if best
-                    else f"None answers: is this machine on the Internet? {_NOTHING}"
-                )
+                self.say(self._words_of_page())
         self.renew()
+
+    def _words_of_page(self) -> str:
+        """Give what the page of peers says first: what became of the search for the best."""
+        is_open = self.step == "Peers" and self._draft is not None and not self._draft.is_peers_chosen
+        return self._probe_words if is_open else ""
 
     # -- applying
 

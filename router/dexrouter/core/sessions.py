@@ -166,7 +166,9 @@ class Sessions:
         session = self.by_address.get(address_of(key))
         if session is not None and is_hello(body):
             session.crypto.reset_if_timeout(now)
-            if session.crypto.is_established:
+            if session.can_carry_user_data:
+                # Also with a key and no data yet: a hello that crossed ours is old, and must not end what
+                # the other side has finished meanwhile.
                 return self._receive_renewal(session, path, body, now)
         fresh = session or self._make(key, now)
         plain = fresh.crypto.open(body, now, apply_timeout=True)
