@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from dexrouter import PROTOCOL_VERSION
+from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
 from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import PublicKey
 from dexrouter.wire.control import (
@@ -37,7 +37,6 @@ from dexrouter.wire.errors import WireError
 
 __all__ = ["Answered", "ControlHandler", "ErrorReceived", "PingKind", "PingPurpose", "PingTimeout"]
 
-OLDEST_COMPATIBLE_VERSION: Final = 20
 MAX_OUTSTANDING: Final = 50
 """As the C router (spec 03 §8.4), but for the pings of liveness:"""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from dexrouter import OLDEST_COMPATIBLE_VERSION
 from dexrouter.core.bandwidth import Bandwidth
 from dexrouter.core.links import LinkAddress, LinkKind, format_link_address
 from dexrouter.core.renewal import Renewal
@@ -17,10 +18,7 @@ from dexrouter.crypto.keys import Address, PublicKey, address_of
 from dexrouter.crypto.users import Credentials
 from dexrouter.wire.encoding_scheme import V358
 
-__all__ = ["LAZY_AFTER", "OLDEST_COMPATIBLE_VERSION", "BeaconMode", "Interface", "Peer", "PeerState"]
-
-OLDEST_COMPATIBLE_VERSION: Final = 20
-"""Peers below this speak another language (spec 02 §7.3)."""
+__all__ = ["LAZY_AFTER", "BeaconMode", "Interface", "Peer", "PeerState"]
 
 LAZY_AFTER: Final = 3.072
 """Seconds of silence after which a peer is pinged (spec 02 §7)."""

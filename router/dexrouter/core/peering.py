@@ -32,13 +32,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from dexrouter import PROTOCOL_VERSION
+from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.outputs import Beacon, Buffer, Transmit
 from dexrouter.core.packets import Packets, Span
 from dexrouter.core.peer import (
     LAZY_AFTER,
-    OLDEST_COMPATIBLE_VERSION,
     BeaconMode,
     Interface,
     Peer,

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from dexrouter.core.control import OLDEST_COMPATIBLE_VERSION
+from dexrouter import OLDEST_COMPATIBLE_VERSION
 from dexrouter.core.peer import Peer
 from dexrouter.core.routeserver.hunter import HUNT_EVERY, Hunter
 from dexrouter.core.routeserver.linkstate import LinkStatistics

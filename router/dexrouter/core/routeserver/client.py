@@ -20,8 +20,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from dexrouter import PROTOCOL_VERSION
-from dexrouter.core.control import OLDEST_COMPATIBLE_VERSION, Answered, PingKind
+from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
+from dexrouter.core.control import Answered, PingKind
 from dexrouter.core.metric import SUPERNODE_ANSWER, SUPERNODE_PATH
 from dexrouter.core.pathfinder.outputs import PathFound, SendMessage
 from dexrouter.core.peer import Peer

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from dexrouter.core.control import OLDEST_COMPATIBLE_VERSION
+from dexrouter import OLDEST_COMPATIBLE_VERSION
 from dexrouter.core.peer import Peer
 from dexrouter.core.routeserver.queries import RouteServer
 from dexrouter.crypto.keys import PublicKey, is_node_key
