@@ -74,9 +74,10 @@ def _parser() -> argparse.ArgumentParser:
         changing,
     )
     commands.add_parser("status", help="how things are", parents=[looking])
-    commands.add_parser(
+    doctor = commands.add_parser(
         "doctor", help="what does not work, why, and what mends it: the whole chain", parents=[looking]
     )
+    doctor.add_argument("--fix", action="store_true", help="mend what dexsetup can mend, and look again")
     commands.add_parser("audit", help="what the mesh can reach on this machine", parents=[looking])
     commands.add_parser("verify", help="check end to end what was applied last", parents=[looking])
     undo = commands.add_parser(
@@ -245,7 +246,7 @@ def _run(session: Session, given: argparse.Namespace) -> ExitCode:
         case "doctor":
             from dexsetup.commands.health import doctor
 
-            return doctor(session)
+            return doctor(session, is_mending=given.fix)
         case "audit":
             from dexsetup.commands.health import audit
 

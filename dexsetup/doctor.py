@@ -1,14 +1,15 @@
 """Walks the whole chain from the key to the mail server's greeting, and says where it breaks.
 
 Each link is looked at through the Host and changes nothing. A break comes with its cause and with what mends
-it, as a command that can be pasted. A link that hangs on a broken one is not looked at: its failure would say
-nothing new.
+it, as a command that can be pasted; where dexsetup can do that itself (`dexsetup doctor --fix`), its remedy
+is named, too. A link that hangs on a broken one is not looked at: its failure would say nothing new.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv6Address
 
 from dexrouter.config import ConfigError, RouterConfig, TunDevice, load_config
@@ -24,7 +25,7 @@ from dexsetup.steps.mail import mail_literal
 from dexsetup.steps.node import CONFIG
 from dexsetup.steps.router import CJDNS_UNIT, ROUTER_UNIT, WAIT_UNIT
 
-__all__ = ["Finding", "examine"]
+__all__ = ["Finding", "Remedy", "examine"]
 
 _AGAIN = "dexsetup --answers /etc/dexsetup/answers.toml"
 _SMTP_PORT = 25
@@ -32,6 +33,16 @@ _GREETING_SECONDS = 10.0
 _PING_SECONDS = 15.0
 _PINGED_MAX = 3
 """Nodes that are asked for an answer over the mesh: one that does not answer pings proves nothing."""
+
+
+class Remedy(StrEnum):
+    """What `dexsetup doctor --fix` does about a finding."""
+
+    NONE = ""
+    APPLY = "apply"
+    """Apply the answers that were applied last once more: whatever is not as they say is put right."""
+    RESTART = "restart"
+    """Restart the unit: everything is as it should be, and only what runs does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,9 @@ class Finding:
     cause: str = ""
     fix: str = ""
     """A command or a sentence; empty when there is nothing to mend."""
+    remedy: Remedy = Remedy.NONE
+    unit: str = ""
+    """What a restart is for."""
 
     @property
     def is_break(self) -> bool:
@@ -66,7 +80,7 @@ def examine(host: Host, facts: Facts, *, is_mail_wanted: bool) -> Iterator[Findi
     finding = _address(host, address, unit)
     yield finding
     if not finding.is_break:
-        yield from _ports(host, config)
+        yield from _ports(host, config, unit)
         finding = _peers(host, config)
         yield finding
         if finding.grade is Grade.OK:
@@ -94,7 +108,8 @@ def _key(host: Host) -> tuple[RouterConfig | None, Finding]:
     info = host.stat(CONFIG)
     if info is not None and info.mode & 0o077:
         text = f"{CONFIG} can be read by others (mode {info.mode:04o}): whoever has the key has the address"
-        return config, Finding("key", Grade.WARN, text, "its mode was changed", f"sudo chmod 600 {CONFIG}")
+        fix = f"sudo chmod 600 {CONFIG}"
+        return config, Finding("key", Grade.WARN, text, "its mode was changed", fix, Remedy.APPLY)
     return config, Finding("key", Grade.OK, f"{CONFIG} has a key and can be read")
 
 
@@ -107,9 +122,11 @@ def _service(host: Host) -> tuple[str, Finding]:
             return unit, Finding("service", Grade.OK, f"{unit} is active")
         fix = f"sudo systemctl start {unit}" if host.services.name == "systemd" else f"sudo {_AGAIN}"
         cause = state.detail or "it was stopped"
-        return unit, Finding("service", Grade.FAIL, f"{unit} is not active", cause, fix)
+        return unit, Finding("service", Grade.FAIL, f"{unit} is not active", cause, fix, Remedy.APPLY)
     cause = f"neither {ROUTER_UNIT} nor {CJDNS_UNIT} is on this machine"
-    return ROUTER_UNIT, Finding("service", Grade.FAIL, "no router is installed", cause, f"sudo {_AGAIN}")
+    return ROUTER_UNIT, Finding(
+        "service", Grade.FAIL, "no router is installed", cause, f"sudo {_AGAIN}", Remedy.APPLY
+    )
 
 
 def _order_at_boot(host: Host, facts: Facts, unit: str, *, is_mail_wanted: bool) -> Iterator[Finding]:
@@ -123,11 +140,18 @@ def _order_at_boot(host: Host, facts: Facts, unit: str, *, is_mail_wanted: bool)
         state = host.services.state(name)
         if not state.exists:
             yield Finding(
-                "boot", Grade.FAIL, f"{name} is not on this machine", "it was removed", f"sudo {_AGAIN}"
+                "boot",
+                Grade.FAIL,
+                f"{name} is not on this machine",
+                "it was removed",
+                f"sudo {_AGAIN}",
+                Remedy.APPLY,
             )
         elif not state.enabled and name != WAIT_UNIT:
             fix = f"sudo systemctl enable {name}"
-            yield Finding("boot", Grade.FAIL, f"{name} is not started at boot", "it is not enabled", fix)
+            yield Finding(
+                "boot", Grade.FAIL, f"{name} is not started at boot", "it is not enabled", fix, Remedy.APPLY
+            )
         else:
             yield Finding("boot", Grade.OK, f"{name} is started at boot")
     if not is_mail_wanted:
@@ -149,12 +173,11 @@ def _address(host: Host, address: str, unit: str) -> Finding:
     if host.network.address_is_bound(address):
         return Finding("address", Grade.OK, f"{address} is on this machine")
     cause = f"{unit} runs without it: with the key of an older {CONFIG}, or without /dev/net/tun"
-    return Finding(
-        "address", Grade.FAIL, f"{address} is on no interface", cause, f"sudo systemctl restart {unit}"
-    )
+    text, fix = f"{address} is on no interface", f"sudo systemctl restart {unit}"
+    return Finding("address", Grade.FAIL, text, cause, fix, Remedy.RESTART, unit)
 
 
-def _ports(host: Host, config: RouterConfig) -> Iterator[Finding]:
+def _ports(host: Host, config: RouterConfig, unit: str) -> Iterator[Finding]:
     firewall = host.firewall
     listening = host.probe(["ss", "-lunH"]).stdout
     for port in udp_ports(config):
@@ -166,6 +189,8 @@ def _ports(host: Host, config: RouterConfig) -> Iterator[Finding]:
                 f"nothing listens on UDP port {port}",
                 cause,
                 f"sudo ss -lunp 'sport = :{port}'",
+                Remedy.RESTART,
+                unit,
             )
             continue
         if firewall.state is FirewallState.RUNNING:
@@ -173,7 +198,7 @@ def _ports(host: Host, config: RouterConfig) -> Iterator[Finding]:
             if not firewall.is_open(zone, port, "udp")[0]:
                 fix = f"sudo firewall-cmd --zone={zone} --add-port={port}/udp, or: sudo {_AGAIN}"
                 text = f"UDP port {port} is shut in zone {zone}: others cannot call this node"
-                yield Finding("port", Grade.WARN, text, "the firewall does not let it in", fix)
+                yield Finding("port", Grade.WARN, text, "the firewall does not let it in", fix, Remedy.APPLY)
                 continue
         yield Finding("port", Grade.OK, f"the router listens on UDP port {port}")
 
@@ -212,12 +237,19 @@ def _mail(host: Host, facts: Facts, address: str, config: RouterConfig) -> Itera
     for path, needle in ((server.config, address), (server.mailname, mail_literal(address))):
         if needle not in (host.read(path) or b"").decode("utf-8", "replace"):
             cause = "it was written for another key, or by somebody else"
-            yield Finding("mail", Grade.FAIL, f"{path} does not carry {address}", cause, f"sudo {_AGAIN}")
+            yield Finding(
+                "mail", Grade.FAIL, f"{path} does not carry {address}", cause, f"sudo {_AGAIN}", Remedy.APPLY
+            )
     state = host.services.state(server.unit)
     if not state.active:
         fix = f"sudo systemctl restart {server.unit}" if host.services.name == "systemd" else f"sudo {_AGAIN}"
         yield Finding(
-            "mail", Grade.FAIL, f"{server.unit} is not active", state.detail or "it was stopped", fix
+            "mail",
+            Grade.FAIL,
+            f"{server.unit} is not active",
+            state.detail or "it was stopped",
+            fix,
+            Remedy.APPLY,
         )
         return
     yield _greeting(host.network.tcp_greeting, address, server.unit)
@@ -230,11 +262,17 @@ def _greeting(ask: Callable[[str, int, float], str], address: str, unit: str) ->
         line = ask(address, _SMTP_PORT, _GREETING_SECONDS)
     except TimeoutError as error:
         cause = f"{error.strerror or error}: it asks a name server that does not answer before it greets"
-        return Finding("mail", Grade.FAIL, f"{place} does not greet", cause, f"sudo {_AGAIN}")
+        return Finding("mail", Grade.FAIL, f"{place} does not greet", cause, f"sudo {_AGAIN}", Remedy.APPLY)
     except OSError as error:
         cause = f"{error.strerror or error}: {unit} listens elsewhere"
         return Finding(
-            "mail", Grade.FAIL, f"{place} does not answer", cause, f"sudo systemctl restart {unit}"
+            "mail",
+            Grade.FAIL,
+            f"{place} does not answer",
+            cause,
+            f"sudo systemctl restart {unit}",
+            Remedy.RESTART,
+            unit,
         )
     if not line.startswith("220 "):
         return Finding(
@@ -255,9 +293,9 @@ def _zone(host: Host, config: RouterConfig) -> Iterator[Finding]:
     if members is None or device not in members[1]:
         text = f"{device or 'the mesh interface'} is not in the zone {ZONE}"
         cause = "the zone of the ordinary network decides what the mesh reaches, and it may shut port 25"
-        yield Finding("firewall", Grade.WARN, text, cause, f"sudo {_AGAIN}")
+        yield Finding("firewall", Grade.WARN, text, cause, f"sudo {_AGAIN}", Remedy.APPLY)
     elif "smtp" not in members[0]:
         text = f"the zone {ZONE} does not let mail in"
-        yield Finding("firewall", Grade.FAIL, text, "it was changed", f"sudo {_AGAIN}")
+        yield Finding("firewall", Grade.FAIL, text, "it was changed", f"sudo {_AGAIN}", Remedy.APPLY)
     else:
         yield Finding("firewall", Grade.OK, f"{device} is in the zone {ZONE}, which lets mail in")

@@ -9,43 +9,91 @@ from ipaddress import IPv6Address
 
 from dexrouter.config import TunDevice
 from dexrouter.crypto.keys import key_pair_from_private
+from dexsetup.answers.model import Answers
 from dexsetup.audit import Exposure, Reach, judge, listeners, open_ports
+from dexsetup.commands.apply import apply_answers
 from dexsetup.commands.look import present_config
 from dexsetup.commands.session import Session
-from dexsetup.doctor import Finding, examine
+from dexsetup.doctor import Finding, Remedy, examine
 from dexsetup.errors import MachineError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.host.base import FirewallState
 from dexsetup.plan.events import Grade
+from dexsetup.plan.model import AddressBound
+from dexsetup.plan.verify import wait_for
 from dexsetup.steps.configuration import udp_ports
 from dexsetup.steps.firewall import GUARD_UNIT, ZONE, chosen_services, mesh_ports
 
 __all__ = ["audit", "doctor"]
 
+_UNCHANGED = "Nothing was changed."
+_ADDRESS_SECONDS = 20.0
 _GRADES = {Reach.CHOSEN: Grade.OK, Reach.SURPRISE: Grade.WARN, Reach.SHUT: Grade.OK}
 
 
-def doctor(session: Session) -> ExitCode:
-    """Walk the chain and tell each break with its cause and what mends it. Exit 6 if there is one."""
+def doctor(session: Session, *, is_mending: bool) -> ExitCode:
+    """Walk the chain and tell each break with its cause and what mends it. Exit 6 if there is one.
+
+    Mending: do what dexsetup can do about what was found, and walk the chain once more.
+    """
     _must_be_live(session)
+    if is_mending and not session.facts.is_root:
+        raise MachineError("Mending needs root.", done=_UNCHANGED, advice="sudo dexsetup doctor --fix")
     last = session.last_applied()
+    findings = _walk(session, last)
+    if is_mending and any(finding.remedy for finding in findings):
+        _mend(session, findings, last)
+        session.console.note("Looking again:")
+        findings = _walk(session, last)
+    breaks = sum(finding.is_break for finding in findings)
+    if session.flags.is_json:
+        words = [{**asdict(finding), "grade": str(finding.grade)} for finding in findings]
+        sys.stdout.write(session.redactor.text(json.dumps({"breaks": breaks, "findings": words})) + "\n")
+    else:
+        session.console.text(_verdict(findings, breaks, is_mending=is_mending))
+    return ExitCode.UNSATISFIED if breaks else ExitCode.OK
+
+
+def _walk(session: Session, last: Answers | None) -> list[Finding]:
     is_mail_wanted = last is not None and last.mail is not None and last.mail.enable
     findings: list[Finding] = []
     for finding in examine(session.host, session.facts, is_mail_wanted=is_mail_wanted):
         findings.append(finding)
         if not session.flags.is_json:
             _tell(session, finding)
-    breaks = sum(finding.is_break for finding in findings)
-    if session.flags.is_json:
-        words = [{**asdict(finding), "grade": str(finding.grade)} for finding in findings]
-        sys.stdout.write(session.redactor.text(json.dumps({"breaks": breaks, "findings": words})) + "\n")
-    else:
-        session.console.text(
-            "Everything that was looked at works."
-            if not breaks
-            else f"The chain is broken in {breaks} places."
-        )
-    return ExitCode.UNSATISFIED if breaks else ExitCode.OK
+    return findings
+
+
+def _verdict(findings: list[Finding], breaks: int, *, is_mending: bool) -> str:
+    if not breaks:
+        return "Everything that was looked at works."
+    text = f"The chain is broken in {breaks} {'place' if breaks == 1 else 'places'}."
+    if not is_mending and any(finding.is_break and finding.remedy for finding in findings):
+        text += " To let dexsetup mend what it can: sudo dexsetup doctor --fix"
+    return text
+
+
+def _mend(session: Session, findings: list[Finding], last: Answers | None) -> None:
+    """Restart what only has to learn how things are; then apply the last answers, if something is not so.
+
+    In this order, because applying ends with checks that need the router and the mail server.
+    """
+    host = session.host
+    units = [finding.unit for finding in findings if finding.remedy is Remedy.RESTART]
+    for unit in dict.fromkeys(units):
+        session.console.note(f"Restarting {unit}")
+        host.services.restart(unit)
+    config = present_config(session)
+    if units and config is not None:
+        address = str(IPv6Address(bytes(key_pair_from_private(config.private_key.reveal()).address)))
+        wait_for(AddressBound(address, _ADDRESS_SECONDS), host, lambda _: None, lambda: False)
+    if not any(finding.remedy is Remedy.APPLY for finding in findings):
+        return
+    if last is None:
+        session.console.note("Nothing was applied here before, so nothing can be applied again: dexsetup")
+        return
+    session.console.note("Applying what was applied last, once more:")
+    apply_answers(session, last)
 
 
 def _tell(session: Session, finding: Finding) -> None:

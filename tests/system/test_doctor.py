@@ -38,7 +38,7 @@ def scenario() -> Iterator[TwoHomes]:
 
 def ask(scenario: TwoHomes, command: str, status: int) -> dict[str, Any]:
     """Run a command that looks; gives the object that it prints."""
-    shown = scenario.dexsetup(BEN, command, "--json", allowed=(status,))
+    shown = scenario.dexsetup(BEN, *command.split(), "--json", allowed=(status,))
     found: dict[str, Any] = json.loads(shown.strip().splitlines()[-1])
     return found
 
@@ -51,7 +51,7 @@ def broken_links(scenario: TwoHomes) -> set[str]:
 
 
 def test_breaks_are_found_where_they_are_and_surprises_are_named(scenario: TwoHomes) -> None:
-    """All well; then a listener nobody chose; then a file of another key; then no address."""
+    """All well; a listener nobody chose; a file of another key; no address and no mail server, both mended."""
     home = scenario.home_of(BEN)
     well = ask(scenario, "doctor", 0)
     assert well["breaks"] == 0
@@ -74,3 +74,7 @@ def test_breaks_are_found_where_they_are_and_surprises_are_named(scenario: TwoHo
     home.write("/etc/mailname", mailname)
     home.ip(f"addr del {scenario.address_of(BEN)}/8 dev cjdns0")
     assert "address" in broken_links(scenario)
+    home.run("pkill", "-x", "smtpd")
+    wait_until(lambda: ":25 " not in home.run("ss", "-ltnH"), what="the mail server ends", seconds=20)
+    mended = ask(scenario, "doctor --fix", 0)
+    assert mended["breaks"] == 0

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 import pytest
 
 from dexrouter.crypto.keys import address_of, parse_public_key
-from dexsetup.doctor import Finding, examine
+from dexsetup.doctor import Finding, Remedy, examine
 from dexsetup.host.base import Completed, FirewallState, UnitState
 from dexsetup.host.fake import FakeHost
 from dexsetup.plan.events import Grade
@@ -197,3 +197,16 @@ def test_mail_that_is_shut_out_by_the_firewall_is_found() -> None:
     host.firewall.zones.clear()
     assert "is not in the zone" in only(host, "firewall").text
     assert breaks(host, is_mail_wanted=False) == []
+
+
+def test_what_dexsetup_can_mend_itself_is_named() -> None:
+    """A file of another key is put right by applying again; a router without its address by a restart."""
+    host = healthy()
+    host.put("/etc/mailname", b"[IPv6:fc00::1]\n")
+    assert only(host, "mail").remedy is Remedy.APPLY
+    host = healthy()
+    host.network.bound.clear()
+    assert (only(host, "address").remedy, only(host, "address").unit) == (Remedy.RESTART, "dexrouter.service")
+    host = healthy()
+    host.network.peers = ()
+    assert only(host, "peers").remedy is Remedy.NONE
