@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
         "doctor", help="what does not work, why, and what mends it: the whole chain", parents=[looking]
     )
     doctor.add_argument("--fix", action="store_true", help="mend what dexsetup can mend, and look again")
-    commands.add_parser("audit", help="what the mesh can reach on this machine", parents=[looking])
+    auditing = commands.add_parser("audit", help="what the mesh can reach on this machine", parents=[looking])
+    auditing.add_argument("--scan", metavar="ADDRESS", help="ask another node of your own, from here")
+    auditing.add_argument("--ports", metavar="LIST", default="", help="with --scan: 22,25,8000-8100")
     commands.add_parser("verify", help="check end to end what was applied last", parents=[looking])
     undo = commands.add_parser(
         "undo", help="give back what was there before the last run, or before RUN", parents=[looking]
@@ -248,9 +250,9 @@ def _run(session: Session, given: argparse.Namespace) -> ExitCode:
 
             return doctor(session, is_mending=given.fix)
         case "audit":
-            from dexsetup.commands.health import audit
+            from dexsetup.commands.health import audit, audit_from_outside
 
-            return audit(session)
+            return audit_from_outside(session, given.scan, given.ports) if given.scan else audit(session)
     from dexsetup.commands import look
 
     match given.command:

@@ -1,33 +1,41 @@
-"""The commands that look for what is wrong: doctor (does it work?) and audit (what does the mesh reach?)."""
+"""The commands that look for what is wrong: doctor (does it work?) and audit (what does the mesh reach?).
+
+Audit looks at this machine, or from here at another node of the same owner.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from dataclasses import asdict
 from ipaddress import IPv6Address
 
 from dexrouter.config import TunDevice
-from dexrouter.crypto.keys import key_pair_from_private
+from dexrouter.crypto.keys import is_mesh_address, key_pair_from_private
 from dexsetup.answers.model import Answers
 from dexsetup.audit import Exposure, Reach, judge, listeners, open_ports
 from dexsetup.commands.apply import apply_answers
 from dexsetup.commands.look import present_config
 from dexsetup.commands.session import Session
 from dexsetup.doctor import Finding, Remedy, examine
-from dexsetup.errors import MachineError
+from dexsetup.errors import AnswersError, MachineError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.host.base import FirewallState
 from dexsetup.plan.events import Grade
 from dexsetup.plan.model import AddressBound
 from dexsetup.plan.verify import wait_for
+from dexsetup.scan import USUAL_PORTS, open_tcp_ports, parse_ports
 from dexsetup.steps.configuration import udp_ports
-from dexsetup.steps.firewall import GUARD_UNIT, ZONE, chosen_services, mesh_ports
+from dexsetup.steps.firewall import GUARD_UNIT, SIP, ZONE, chosen_services, mesh_ports
 
-__all__ = ["audit", "doctor"]
+__all__ = ["audit", "audit_from_outside", "doctor"]
 
 _UNCHANGED = "Nothing was changed."
 _ADDRESS_SECONDS = 20.0
+_CONNECT_SECONDS = 4.0
+_TOLD_EVERY = 500
+_NAMES = {22: "ssh", 25: "mail", 80: "web", 443: "web", 5060: "calls"}
 _GRADES = {Reach.CHOSEN: Grade.OK, Reach.SURPRISE: Grade.WARN, Reach.SHUT: Grade.OK}
 
 
@@ -127,6 +135,56 @@ def audit(session: Session) -> ExitCode:
     else:
         _table(session, address, words, exposures)
     return ExitCode.UNSATISFIED if surprises else ExitCode.OK
+
+
+def audit_from_outside(session: Session, node: str, ports: str) -> ExitCode:
+    """Tell which TCP ports of another own node the mesh reaches. Exit 6 if not only mail and calls are."""
+    _must_be_live(session)
+    address = _other_node(session, node)
+    try:
+        asked = parse_ports(ports) if ports else USUAL_PORTS
+    except ValueError as error:
+        raise AnswersError((f"--ports: {error}",)) from error
+
+    def tell(done: int) -> None:
+        if done % _TOLD_EVERY == 0:
+            session.console.note(f"{done} of {len(asked)} ports asked ...")
+
+    session.console.note(f"Asking {len(asked)} TCP ports of {address}; scan nodes of your own only.")
+    found = asyncio.run(open_tcp_ports(address, asked, seconds=_CONNECT_SECONDS, progress=tell))
+    chosen = {port for port, protocol in open_ports(mesh_ports(("smtp", SIP))) if protocol == "tcp"}
+    surprises = [port for port in found if port not in chosen]
+    if session.flags.is_json:
+        value = {"address": address, "asked": len(asked), "open": found, "surprises": surprises}
+        sys.stdout.write(json.dumps(value) + "\n")
+        return ExitCode.UNSATISFIED if surprises else ExitCode.OK
+    for port in found:
+        grade = Grade.WARN if port in surprises else Grade.OK
+        session.console.text(f"{grade:<4} {f'{port}/tcp':<10} {_NAMES.get(port, '?'):<18} open to the mesh")
+    if surprises:
+        session.console.text(
+            "Was that chosen? What it is, and what to do about it, there: sudo dexsetup audit"
+        )
+    if not found:
+        session.console.text(
+            "Nothing answered: all of it is shut, or the node is away. Try: dexctl ping " + address
+        )
+    session.console.text("UDP was not asked: silence says nothing there.")
+    return ExitCode.UNSATISFIED if surprises else ExitCode.OK
+
+
+def _other_node(session: Session, node: str) -> str:
+    """Return the address of a node that is not this one. Raises AnswersError for any other word."""
+    try:
+        address = IPv6Address(node.strip("[]"))
+    except ValueError:
+        address = None
+    if address is None or not is_mesh_address(address.packed):
+        raise AnswersError((f'--scan: "{node}" is no mesh address; those begin with fc',))
+    if session.host.network.address_is_bound(str(address)):
+        why = "this is the node itself, and what it sends to itself passes no firewall"
+        raise AnswersError((f"--scan: {why}: scan it from another node",))
+    return str(address)
 
 
 def _let_in(

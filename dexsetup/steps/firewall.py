@@ -30,12 +30,12 @@ from dexsetup.steps.base import Inputs
 from dexsetup.steps.configuration import udp_ports
 from dexsetup.steps.node import ReadsConfig, parsed, planned_config
 
-__all__ = ["GUARD_UNIT", "ZONE", "FirewallStep", "chosen_services", "mesh_ports"]
+__all__ = ["GUARD_UNIT", "SIP", "ZONE", "FirewallStep", "chosen_services", "mesh_ports"]
 
 ZONE = "cjdns"
-_SIP = "cjdns-sip"
+SIP = "cjdns-sip"
 _ZONE_FILE = f"/etc/firewalld/zones/{ZONE}.xml"
-_SIP_FILE = f"/etc/firewalld/services/{_SIP}.xml"
+_SIP_FILE = f"/etc/firewalld/services/{SIP}.xml"
 _KEEP_OFF_FILE = "/etc/NetworkManager/conf.d/90-dexsetup.conf"
 _GUARD_FILE = "/etc/dexsetup/guard.nft"
 GUARD_UNIT = "dexsetup-guard.service"
@@ -43,7 +43,7 @@ _GUARD_UNIT_FILE = f"/etc/systemd/system/{GUARD_UNIT}"
 _SMTP_PORT = 25
 _PORTS: dict[str, tuple[tuple[str, str], ...]] = {
     "smtp": (("25", "tcp"),),
-    _SIP: (("5060", "udp"), ("5060", "tcp"), ("7078-7079", "udp"), ("9078-9079", "udp")),
+    SIP: (("5060", "udp"), ("5060", "tcp"), ("7078-7079", "udp"), ("9078-9079", "udp")),
     "ssh": (("22", "tcp"),),
 }
 """What each service lets in; the ports of sound and picture with their control ports (spec 10 §4.3)."""
@@ -106,7 +106,7 @@ def chosen_services(answers: Answers, present: frozenset[str] = frozenset()) -> 
     is_ssh_answered = firewall is not None and "ssh" in firewall.model_fields_set
     wanted = (
         ("smtp", None if mail is None else mail.enable),
-        (_SIP, None if phone is None else phone.enable),
+        (SIP, None if phone is None else phone.enable),
         ("ssh", firewall.ssh if firewall is not None and is_ssh_answered else None),
     )
     return tuple(name for name, is_wanted in wanted if (name in present if is_wanted is None else is_wanted))
@@ -144,7 +144,7 @@ def _resources(
 
 
 def _zone(renderer: Renderer, device: str, services: tuple[str, ...]) -> tuple[Resource, ...]:
-    sip = renderer.render("firewalld/cjdns-sip.xml.j2", ports=_PORTS[_SIP]) if _SIP in services else None
+    sip = renderer.render("firewalld/cjdns-sip.xml.j2", ports=_PORTS[SIP]) if SIP in services else None
     zone = renderer.render("firewalld/zone.xml.j2", device=device, services=services)
     return (
         _file(renderer, _SIP_FILE, "firewalld/cjdns-sip.xml.j2", sip),

@@ -51,7 +51,7 @@ def broken_links(scenario: TwoHomes) -> set[str]:
 
 
 def test_breaks_are_found_where_they_are_and_surprises_are_named(scenario: TwoHomes) -> None:
-    """All well; a listener nobody chose; a file of another key; no address and no mail server, both mended."""
+    """All well; a listener nobody chose; a file of another key; no address, no mail server: both mended."""
     home = scenario.home_of(BEN)
     well = ask(scenario, "doctor", 0)
     assert well["breaks"] == 0

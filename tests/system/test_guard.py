@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -20,6 +21,7 @@ from neighbourhood import Place, wait_until
 
 pytestmark = [pytest.mark.system, needs(ROOT, NAMESPACES, program("nft"))]
 
+_CHECKOUT = Path(__file__).resolve().parents[2]
 NODE_MESH, PEER_MESH = "fc00::1", "fc00::2"
 NODE_LAN, HOST_LAN = "fd00:1::1", "fd00:1::2"
 
@@ -86,12 +88,22 @@ def knock(place: Place, address: str) -> dict[str, str]:
     return answers
 
 
+def scanned(place: Place, address: str) -> list[int]:
+    """Return what dexsetup finds open on a node, looking from another."""
+    path = f"PYTHONPATH={_CHECKOUT}:{_CHECKOUT / 'router'}"
+    command = ("env", path, sys.executable, "-m", "dexsetup", "audit", "--scan", address, "--ports", "20-30")
+    shown = place.run(*command, "--json", allowed=(0, 6)).splitlines()[-1]
+    found: list[int] = json.loads(shown)["open"]
+    return found
+
+
 def test_the_guard_lets_in_what_was_chosen_and_hides_the_mesh_address_from_the_lan(places: Places) -> None:
     """Before it everything is open to everybody; twice loaded is once loaded; without it, as before."""
     nft = find_program("nft") or ""
     is_open = {"25": "open", "22": "open"}
     assert knock(places.peer, NODE_MESH) == is_open
     assert knock(places.lan, NODE_MESH) == is_open
+    assert scanned(places.peer, NODE_MESH) == [22, 25]
     rules = JinjaRenderer().render("nftables/guard.nft.j2", device="cjdns0", ports=mesh_ports(("smtp",)))
     for _ in range(2):
         places.node.run(nft, "-f", "-", stdin=rules.decode())
@@ -100,5 +112,6 @@ def test_the_guard_lets_in_what_was_chosen_and_hides_the_mesh_address_from_the_l
         assert knock(places.lan, NODE_LAN) == is_open
         assert places.peer.succeeds("ping", "-6", "-c", "1", "-W", "2", NODE_MESH)
         assert places.node.succeeds("ping", "-6", "-c", "1", "-W", "2", PEER_MESH)
+    assert scanned(places.peer, NODE_MESH) == [25]
     places.node.run(nft, "delete", "table", "inet", "dexsetup_guard")
     assert knock(places.peer, NODE_MESH) == is_open
