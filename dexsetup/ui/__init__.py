@@ -5,8 +5,9 @@
     questions.py    form fields and prompts out of the declarations in answers/model.py
     draft.py        the answers under edit; the only thing here that anybody wrote
     desk.py         what takes time (look, probe, plan, apply); runs in threads, touches no widget
-    app.py          the frame around the pages, keys, messages of the workers
-    pages/ widgets/ dialogs.py home.py
+    app.py          the wizard's state, pages, keys; hands the threads' messages to the parts:
+                    frame.py planning.py probing.py running.py watching.py sheets.py
+    pages/ widgets/ dialogs.py
     plain.py        the same questions as numbered lines
 
 Only this package imports textual.

@@ -49,7 +49,7 @@ class Sheet(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Let the terminal's cursor follow here as well."""
-        self.wizard.follow_focus(self)
+        self.wizard.frame.follow_focus(self)
 
     def body(self) -> ComposeResult:
         """Return what stands in it."""
@@ -118,12 +118,12 @@ class PasteSheet(Sheet):
     def on_mount(self) -> None:
         """Show what was typed when the sheet was closed before."""
         area = self.query_one("#area", TextArea)
-        area.text = self.wizard.pasted
+        area.text = self.wizard.sheets.pasted
         area.focus()
 
     def on_text_area_changed(self) -> None:
         """Keep what was typed: Esc loses nothing."""
-        self.wizard.pasted = self.query_one("#area", TextArea).text
+        self.wizard.sheets.pasted = self.query_one("#area", TextArea).text
 
     def on_push_pushed(self, event: Push.Pushed) -> None:
         """Take it, or go back."""
@@ -135,11 +135,11 @@ class PasteSheet(Sheet):
 
     def action_take(self) -> None:
         """Take the peers; stay if something is wrong."""
-        problem = self._take(self.wizard.pasted)
+        problem = self._take(self.wizard.sheets.pasted)
         if problem:
             self.query_one("#said", Static).update("\n".join(f"[!] {line}" for line in problem.splitlines()))
             return
-        self.wizard.pasted = ""
+        self.wizard.sheets.pasted = ""
         self.dismiss()
 
 

@@ -18,7 +18,7 @@ from dexsetup.steps.base import Draws
 from dexsetup.ui.app import Wizard
 from dexsetup.ui.desk import Desk
 from dexsetup.ui.pulse import Letter, PeerLine, Pulse
-from step_inputs import DRAWN
+from step_inputs import DRAWN, SECRET
 
 __all__ = [
     "GOLDENS",
@@ -93,7 +93,7 @@ def fake_prober(
 def desk_for(host: FakeHost, *, answers: str = "", prober: Any = fake_prober) -> Desk:
     """Return a desk at that machine whose key is drawn the same every time."""
     desk = Desk(Flags(), host=host, prober=prober, answers=answers)
-    desk.session.__dict__["draws"] = Draws(DRAWN)
+    desk.session.__dict__["draws"] = Draws(DRAWN, SECRET)
     return desk
 
 
@@ -126,7 +126,12 @@ class Driver:
 
     async def planned(self) -> None:
         """Wait until the plan is that of the draft."""
-        await self.until(lambda: self.wizard.looked is not None and self.wizard.is_plan_current)
+        await self.until(lambda: self.wizard.planning.looked is not None and self.wizard.planning.is_current)
+
+    async def ran(self) -> None:
+        """Wait for the end of a run."""
+        running = self.wizard.running
+        await self.until(lambda: running.view is not None and not running.is_applying)
 
     async def press(self, *keys: str) -> None:
         """Press keys."""
@@ -178,9 +183,9 @@ def drive(
 
 def two_peers(wizard: Wizard) -> None:
     """Let Home show two peers and a letter that waits, and stop looking."""
-    wizard._is_pulsing = True
+    wizard.watching.is_looking = True
     minute = tuple(float(n % 7) for n in range(60))
-    wizard.last_pulse = Pulse(
+    wizard.watching.pulse = Pulse(
         wizard.address,
         True,
         (

@@ -43,9 +43,9 @@ def test_enter_alone_leads_to_a_sensible_setup() -> None:
     assert answers.mail.enable
     assert [user.login for user in answers.user] == ["jo"]
     assert answers.firewall is not None
-    assert wizard.looked is not None
-    assert wizard.looked.plan is not None
-    assert not wizard.looked.problems
+    assert wizard.planning.looked is not None
+    assert wizard.planning.looked.plan is not None
+    assert not wizard.planning.looked.problems
     assert host.snapshot() == before
 
 
@@ -61,7 +61,7 @@ def test_apply_asks_for_the_risk_first_then_applies_and_home_opens() -> None:
         await driver.press("space")
         await driver.planned()
         await driver.press("ctrl+a")
-        await driver.until(lambda: driver.wizard.step == "Apply" and not driver.wizard.is_applying)
+        await driver.until(lambda: driver.wizard.step == "Apply" and not driver.wizard.running.is_applying)
         assert "Done: everything is in place." in driver.text
         await driver.until(lambda: driver.wizard.focused is not None and driver.wizard.focused.id == "home")
         await driver.press("enter")
@@ -74,9 +74,9 @@ def test_apply_asks_for_the_risk_first_then_applies_and_home_opens() -> None:
     assert wizard.draft.answers.firewall is not None
     assert wizard.draft.answers.firewall.accept_risk == ("mesh-mail",)
     assert b"Jo Doe" in (host.read("/home/jo/.mailrc") or b"")
-    assert wizard.run_view is not None
-    assert wizard.run_view.done is not None
-    assert wizard.run_view.done.code == ExitCode.OK
+    assert wizard.running.view is not None
+    assert wizard.running.view.done is not None
+    assert wizard.running.view.done.code == ExitCode.OK
     assert not wizard.draft.is_unsaved
 
 
@@ -121,7 +121,7 @@ def test_a_choice_of_ones_own_is_never_added_to() -> None:
         for _ in range(2):
             await driver.press("home", "space")
         await driver.press("f5")
-        await driver.until(lambda: not driver.wizard.is_probing)
+        await driver.until(lambda: not driver.wizard.probing.is_under_way)
 
     wizard = drive(desk_for(debian_host()), play)
     assert wizard.draft.answers.peer == ()
@@ -174,13 +174,13 @@ def test_stopping_finishes_the_change_and_takes_everything_back() -> None:
 
         host.validators["/usr/sbin/smtpd"] = stop
         await driver.press("ctrl+a")
-        await driver.until(lambda: wizard.run_view is not None and not wizard.is_applying)
+        await driver.ran()
         await driver.until(lambda: "Everything was undone." in driver.text)
 
     wizard = drive(desk_for(host), play)
-    assert wizard.run_view is not None
-    assert wizard.run_view.done is not None
-    assert wizard.run_view.done.code == ExitCode.INTERRUPTED
+    assert wizard.running.view is not None
+    assert wizard.running.view.done is not None
+    assert wizard.running.view.done.code == ExitCode.INTERRUPTED
     assert host.snapshot() == before
 
 
@@ -196,7 +196,9 @@ def test_a_failing_step_offers_again_and_undo() -> None:
         driver.wizard.draft_changed()
         await driver.planned()
         await driver.press("ctrl+a")
-        await driver.until(lambda: driver.wizard.run_view is not None and not driver.wizard.is_applying)
+        await driver.until(
+            lambda: driver.wizard.running.view is not None and not driver.wizard.running.is_applying
+        )
         await driver.until(lambda: "FAIL mail" in driver.text)
         assert "Try again" in driver.text
         assert "Undo everything" in driver.text
@@ -206,8 +208,8 @@ def test_a_failing_step_offers_again_and_undo() -> None:
         await driver.until(lambda: "Done: everything is in place." in driver.text)
 
     wizard = drive(desk_for(host), play, size=(100, 40))
-    assert wizard.run_view is not None
-    assert not wizard.run_view.failures
+    assert wizard.running.view is not None
+    assert not wizard.running.view.failures
 
 
 def test_a_conflict_has_to_be_decided() -> None:
@@ -227,7 +229,9 @@ def test_a_conflict_has_to_be_decided() -> None:
         await driver.press("ctrl+a")
         await driver.until(lambda: "Read the risk" in driver.text)
         await driver.press("space", "ctrl+a")
-        await driver.until(lambda: driver.wizard.run_view is not None and not driver.wizard.is_applying)
+        await driver.until(
+            lambda: driver.wizard.running.view is not None and not driver.wizard.running.is_applying
+        )
 
     wizard = drive(desk_for(host), play, size=(100, 40))
     assert wizard.draft.decisions == {"/etc/smtpd.conf": "ours"}
@@ -254,7 +258,7 @@ def test_a_text_that_does_not_fit_is_kept_marked_and_stops_the_plan() -> None:
         await driver.go(7, "Review")
         assert "node.udp_port" in driver.text
         await driver.press("ctrl+a")
-        assert driver.wizard.run_view is None
+        assert driver.wizard.running.view is None
 
     drive(desk_for(debian_host()), play, size=(80, 40))
 
@@ -319,7 +323,7 @@ def test_hostile_names_are_shown_as_they_are_and_reach_the_files(name: str) -> N
         await driver.press("escape")
 
     wizard = drive(desk_for(host), play, size=(110, 40))
-    assert wizard.looked is not None
+    assert wizard.planning.looked is not None
     user = wizard.draft.user("jo")
     assert user is not None
     assert user.real_name == name

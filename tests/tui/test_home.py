@@ -118,7 +118,9 @@ async def applied(driver: Driver) -> None:
     driver.wizard.draft_changed()
     await driver.planned()
     await driver.press("ctrl+a")
-    await driver.until(lambda: driver.wizard.run_view is not None and not driver.wizard.is_applying)
+    await driver.until(
+        lambda: driver.wizard.running.view is not None and not driver.wizard.running.is_applying
+    )
     await driver.planned()
     await driver.go(9, "Home")
 
@@ -129,7 +131,7 @@ def test_verify_says_what_holds() -> None:
 
     async def play(driver: Driver) -> None:
         await applied(driver)
-        driver.wizard.checks = []
+        driver.wizard.watching.checks = []
         host.services.units["opensmtpd.service"] = host.services.state("opensmtpd.service").__class__(
             exists=True, enabled=True, active=False, detail="killed"
         )
@@ -151,7 +153,7 @@ def test_undo_asks_and_gives_back_what_was_there() -> None:
         await driver.press("u")
         assert "Undo gives back" in driver.text
         await driver.press("down", "enter")
-        await driver.until(lambda: driver.wizard.step == "Apply" and not driver.wizard.is_applying)
+        await driver.until(lambda: driver.wizard.step == "Apply" and not driver.wizard.running.is_applying)
         await driver.until(lambda: "was undone" in driver.text)
 
     drive(desk_for(host), play, size=(100, 40))
@@ -180,7 +182,9 @@ def test_an_interrupted_run_is_offered_on_the_first_page() -> None:
         assert "Go on with that run" in driver.text
         driver.wizard.page.query_one("#undo").focus()
         await driver.press("enter")
-        await driver.until(lambda: driver.wizard.run_view is not None and not driver.wizard.is_applying)
+        await driver.until(
+            lambda: driver.wizard.running.view is not None and not driver.wizard.running.is_applying
+        )
 
     drive(desk_for(host), mend)
     assert host.snapshot() == before

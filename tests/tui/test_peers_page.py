@@ -51,7 +51,7 @@ def test_pasted_rubbish_says_which_entry_and_why_and_keeps_the_good_ones() -> No
         await driver.at("Peers")
         assert "[x] ann" in driver.text
         await driver.press("p")
-        assert driver.wizard.pasted.startswith(GOOD)
+        assert driver.wizard.sheets.pasted.startswith(GOOD)
 
     wizard = drive(desk_for(debian_host()), play)
     assert [peer.name for peer in wizard.draft.answers.peer if peer.public_key == SPARE_KEY] == ["ann"]
@@ -95,7 +95,7 @@ def test_peers_of_the_machine_are_kept_and_one_is_removed_by_d() -> None:
     async def play(driver: Driver) -> None:
         await driver.opened()
         await driver.go(3, "Peers")
-        await driver.until(lambda: not driver.wizard.is_probing)
+        await driver.until(lambda: not driver.wizard.probing.is_under_way)
         driver.wizard.page.query_one("#peers").focus()
         await driver.press("home")
         assert "[=] old friend" in driver.text

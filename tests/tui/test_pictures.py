@@ -40,7 +40,7 @@ def test_every_page(size: str) -> None:
         await driver.opened()
         for number, page in enumerate(PAGES, 1):
             await driver.go(number, page)
-            await driver.until(lambda: not driver.wizard.is_probing)
+            await driver.until(lambda: not driver.wizard.probing.is_under_way)
             await driver.planned()
             compare(f"{size}/{number}-{page.lower()}", driver.text)
 
@@ -54,7 +54,7 @@ def test_ascii() -> None:
         await driver.opened()
         for number, page in enumerate(PAGES, 1):
             await driver.go(number, page)
-            await driver.until(lambda: not driver.wizard.is_probing)
+            await driver.until(lambda: not driver.wizard.probing.is_under_way)
             await driver.planned()
             assert driver.text.isascii()
             compare(f"ascii/{number}-{page.lower()}", driver.text)
@@ -70,7 +70,7 @@ def test_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
         await driver.opened()
         for number, page in enumerate(PAGES, 1):
             await driver.go(number, page)
-            await driver.until(lambda: not driver.wizard.is_probing)
+            await driver.until(lambda: not driver.wizard.probing.is_under_way)
             await driver.planned()
             for strip in driver.wizard.screen._compositor.render_strips():
                 for segment in strip:
@@ -121,7 +121,9 @@ def test_apply_and_home(size: str) -> None:
         driver.wizard.draft_changed()
         await driver.planned()
         await driver.press("ctrl+a")
-        await driver.until(lambda: driver.wizard.run_view is not None and not driver.wizard.is_applying)
+        await driver.until(
+            lambda: driver.wizard.running.view is not None and not driver.wizard.running.is_applying
+        )
         await driver.until(lambda: getattr(driver.wizard.focused, "id", "") == "home")
         compare(f"{size}/8-apply", driver.text)
         await driver.planned()

@@ -56,9 +56,9 @@ class ApplyPage(Page):
 
     def renew(self) -> None:
         """Show the run."""
-        run = self.wizard.run_view
+        run = self.wizard.running.view
         choices = self.query_one("#choices")
-        choices.display = run is not None and not self.wizard.is_applying
+        choices.display = run is not None and not self.wizard.running.is_applying
         if run is None:
             self.query_one("#outcome", Static).update("Nothing is being applied. Review shows the plan.")
             return
@@ -66,9 +66,9 @@ class ApplyPage(Page):
         self.query_one("#run", Rows).styles.max_height = max(3, self.size.height - _LOG_SHOWN - 5)
         self.query_one("#progress", Static).update(self._progress(run))
         self.query_one("#tail", Lines).show([Line(text) for text in run.log[-_LOG_SHOWN:]], at_end=True)
-        self.query_one("#tail").display = self.wizard.is_applying
+        self.query_one("#tail").display = self.wizard.running.is_applying
         self.query_one("#outcome", Static).update(clean_lines("\n".join(_outcome(run))))
-        is_over = not self.wizard.is_applying
+        is_over = not self.wizard.running.is_applying
         if is_over and not self._was_over:
             has_failed = bool(run.failures or run.error)
             self.query_one("#again").display = has_failed
@@ -101,9 +101,9 @@ class ApplyPage(Page):
         event.stop().prevent_default()
         match event.push.id:
             case "again":
-                self.wizard.start_apply()
+                self.wizard.running.start_apply()
             case "undo":
-                self.wizard.start_undo()
+                self.wizard.running.start_undo()
             case _:
                 self.wizard.go("Home")
 

@@ -57,6 +57,11 @@ class Page(VerticalScroll, can_focus=False):
         """The app."""
         return cast("Wizard", self.app)
 
+    @property
+    def words(self) -> str:
+        """What is said when the page is opened."""
+        return ""
+
     def renew(self) -> None:
         """Show what has changed since the page was drawn."""
 

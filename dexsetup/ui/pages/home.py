@@ -49,8 +49,8 @@ class HomePage(Page):
 
     def on_mount(self) -> None:
         """Begin to look."""
-        self.wizard.pulse()
-        self.set_interval(_SECONDS, self.wizard.pulse)
+        self.wizard.watching.look()
+        self.set_interval(_SECONDS, self.wizard.watching.look)
         self.renew()
 
     def on_resize(self) -> None:
@@ -60,7 +60,7 @@ class HomePage(Page):
 
     def test_again(self) -> None:
         """Verify."""
-        self.wizard.start_verify()
+        self.wizard.watching.verify()
 
     def value_to_copy(self) -> str:
         """Return the marked peer's address, or the node's."""
@@ -69,7 +69,7 @@ class HomePage(Page):
 
     def renew(self) -> None:
         """Show the last look."""
-        pulse = self.wizard.last_pulse
+        pulse = self.wizard.watching.pulse
         self.query_one("#who", Static).update(clean_lines(self._who()))
         self.query_one("#head", Static).update(self._head())
         self.query_one("#live", Rows).show(self._rows(pulse))
@@ -145,9 +145,9 @@ class HomePage(Page):
         wizard = self.wizard
         survey = wizard.survey
         lines = []
-        if wizard.checks:
-            lines += [f"{check.grade:<4} {check.step:<8} {check.text}" for check in wizard.checks]
-        elif wizard.is_verifying:
+        if wizard.watching.checks:
+            lines += [f"{check.grade:<4} {check.step:<8} {check.text}" for check in wizard.watching.checks]
+        elif wizard.watching.is_verifying:
             lines.append("Checking from end to end \u2026")
         else:
             lines.append("Not checked since the wizard was opened: v checks.")
@@ -162,7 +162,7 @@ class HomePage(Page):
         if event.push.id == "add":
             self.wizard.go("Peers")
         else:
-            self.wizard.start_verify()
+            self.wizard.watching.verify()
 
     def key_a(self) -> None:
         """Add a peer."""
@@ -174,19 +174,19 @@ class HomePage(Page):
 
     def key_v(self) -> None:
         """Check from end to end."""
-        self.wizard.start_verify()
+        self.wizard.watching.verify()
 
     def key_u(self) -> None:
         """Undo the last run, after a question."""
-        self.wizard.ask_undo()
+        self.wizard.watching.ask_undo()
 
     def key_m(self) -> None:
         """Send a test letter."""
-        self.wizard.send_letter()
+        self.wizard.watching.send_letter()
 
     def key_c(self) -> None:
         """Show the card."""
-        self.wizard.open_card()
+        self.wizard.sheets.card()
 
 
 def _letters(pulse: Pulse | None) -> str:

@@ -57,12 +57,17 @@ class PeersPage(FormPage):
     def on_mount(self) -> None:
         """Ask the public ones, if nobody did yet."""
         self.renew()
-        self.wizard.probe_if_needed()
+        self.wizard.probing.ask_once()
 
     def on_resize(self) -> None:
         """Use the room."""
         if self.is_mounted:
             self.renew()
+
+    @property
+    def words(self) -> str:
+        """What became of the search for the best peers."""
+        return self.wizard.probing.words
 
     def renew(self) -> None:
         """Show the peers with what is known of them."""
@@ -71,15 +76,15 @@ class PeersPage(FormPage):
         rows = self.query_one("#peers", Rows)
         rows.show(peer_rows(self, width))
         rows.styles.max_height = max(4, self.size.height - 11)
-        asked, count = len(wizard.results), len(wizard.asked)
-        state = f"asking: {asked} of {count}" if wizard.is_probing else ""
+        asked, count = len(wizard.probing.results), len(wizard.probing.asked)
+        state = f"asking: {asked} of {count}" if wizard.probing.is_under_way else ""
         name, address = _widths(width)
         head = f"     {'name':<{name}} {'address':<{address}} {'answer':<9} {state or 'place'}"
         self.query_one("#head", Static).update(head)
 
     def test_again(self) -> None:
         """Ask all peers anew."""
-        self.wizard.probe(is_forced=True)
+        self.wizard.probing.ask(is_forced=True)
 
     def value_to_copy(self) -> str:
         """Return the address of the marked peer."""
@@ -137,7 +142,7 @@ class PeersPage(FormPage):
     def key_p(self) -> None:
         """Open the sheet to paste into."""
         if not self.wizard.is_typing:
-            self.wizard.open_paste()
+            self.wizard.sheets.paste()
 
     def key_a(self) -> None:
         """Add by hand: the same sheet, it takes any form."""
@@ -146,12 +151,12 @@ class PeersPage(FormPage):
     def key_o(self) -> None:
         """Open the sheet that asks for a file."""
         if not self.wizard.is_typing:
-            self.wizard.open_file()
+            self.wizard.sheets.file()
 
     def key_c(self) -> None:
         """Show the card for friends."""
         if not self.wizard.is_typing:
-            self.wizard.open_card()
+            self.wizard.sheets.card()
 
     def take(self, text: str) -> str:
         """Take the peers of a text; return what is wrong with the others, or with the text."""
@@ -163,7 +168,7 @@ class PeersPage(FormPage):
         if found.peers:
             self.wizard.draft.is_peers_chosen = True
             self.wizard.draft_changed()
-            self.wizard.probe(found.peers)
+            self.wizard.probing.ask(found.peers)
         self.renew()
         return "\n".join(wrong)
 
@@ -186,11 +191,11 @@ def peer_rows(page: PeersPage, width: int) -> list[Row]:
     if survey is None:
         return []
     name_width, address_width = _widths(width)
-    results = wizard.results
+    results = wizard.probing.results
 
     def row(key: str, mark: str, name: str, address: str, place: str) -> Row:
         result = results.get(address)
-        text = result.text if result is not None else "\u2026" if address in wizard.asked else "-"
+        text = result.text if result is not None else "\u2026" if address in wizard.probing.asked else "-"
         first = f"[{mark}] {shortened(clean(name), name_width):<{name_width}}"
         look = "good" if mark == "x" else "bad" if mark == "-" else ""
         return Row(

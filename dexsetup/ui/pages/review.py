@@ -53,7 +53,7 @@ class ReviewPage(Page):
     def on_mount(self) -> None:
         """Plan anew: the machine may have changed."""
         self._shown: tuple[object, ...] = ()
-        self.wizard.look_soon(0.0)
+        self.wizard.planning.soon(0.0)
         self.renew()
 
     def on_resize(self) -> None:
@@ -62,7 +62,7 @@ class ReviewPage(Page):
 
     def renew(self) -> None:
         """Show the plan."""
-        looked = self.wizard.looked
+        looked = self.wizard.planning.looked
         summary = self.query_one("#summary", Static)
         if self.wizard.draft.unfit:
             where = ", ".join(".".join(path) for path in self.wizard.draft.unfit)
@@ -86,7 +86,7 @@ class ReviewPage(Page):
 
     def _renew_decisions(self, steps: tuple[PlannedStep, ...]) -> None:
         """Lay out risks and conflicts anew if they are others; ticks in them stay where they are."""
-        looked = self.wizard.looked
+        looked = self.wizard.planning.looked
         conflicts = looked.conflicts if looked is not None else {}
         paths = [conflict.path for found in conflicts.values() for conflict in found]
         paths = sorted({*paths, *self.wizard.draft.decisions})
@@ -138,14 +138,14 @@ class ReviewPage(Page):
         """Apply or save."""
         event.stop().prevent_default()
         if event.push.id == "apply":
-            self.wizard.action_apply()
+            self.wizard.running.want()
         else:
-            self.wizard.action_save()
+            self.wizard.sheets.save()
 
     def on_rows_marked(self, event: Rows.Marked) -> None:
         """Show the diff of the marked step beside the plan."""
         event.stop()
-        self.wizard.renew_side()
+        self.wizard.frame.renew_side()
 
     def on_rows_acted(self, event: Rows.Acted) -> None:
         """Open the marked step."""

@@ -80,14 +80,14 @@ class FirewallPage(FormPage):
             "stopped": "firewalld is installed and stopped: its settings are changed, nothing is started.",
             "none": "No firewalld here: nothing is opened, and nothing is shut either.",
         }[survey.facts.firewall]
-        planned = self.wizard.planned_step("firewall")
+        planned = self.wizard.planning.step("firewall")
         lines = [state]
         if planned is not None:
             lines += [f"[ ] {change.summary}" for change in planned.changes]
             lines += [f"    {note}" for note in planned.notes]
             if not planned.changes:
                 lines.append("[=] Nothing to change.")
-        elif self.wizard.looked is not None:
+        elif self.wizard.planning.looked is not None:
             lines.append("[=] Left as it is.")
         return lines
 

@@ -66,10 +66,10 @@ class WelcomePage(Page):
         """Take care of the run that was interrupted. Going on is the business of every page."""
         if event.push.id == "resume":
             event.stop().prevent_default()
-            self.wizard.start_apply(resume=True)
+            self.wizard.running.start_apply(resume=True)
         elif event.push.id == "undo":
             event.stop().prevent_default()
-            self.wizard.start_undo()
+            self.wizard.running.start_undo()
 
 
 def found(survey: Survey) -> list[tuple[str, str]]:

@@ -1,0 +1,93 @@
+"""Which peers answer: asked in a thread, each answer shown as it comes, the best proposed at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from dexsetup.ui.messages import Probed, ProbesDone
+
+if TYPE_CHECKING:
+    from dexrouter.config import ConnectTo
+    from dexsetup.probe import Result
+    from dexsetup.ui.app import Wizard
+
+__all__ = ["Probing"]
+
+
+class Probing:
+    """What is known of peers that were asked. Proposes only where nobody has chosen."""
+
+    def __init__(self, wizard: Wizard) -> None:
+        self._wizard = wizard
+        self.results: dict[str, Result] = {}
+        """By address: what came of asking a peer."""
+        self.asked: set[str] = set()
+        self.is_under_way = False
+        self._words = ""
+
+    @property
+    def words(self) -> str:
+        """What became of the search for the best; empty once a person has chosen."""
+        wizard = self._wizard
+        return self._words if wizard.has_draft and not wizard.draft.is_peers_chosen else ""
+
+    def ask_once(self) -> None:
+        """Ask the public peers, if nobody did yet."""
+        if not self.asked:
+            self.ask()
+
+    def ask(self, peers: Iterable[ConnectTo] = (), *, is_forced: bool = False) -> None:
+        """Ask peers whether they answer: these, or all that the page shows."""
+        wizard = self._wizard
+        if wizard.survey is None or not wizard.survey.is_live or (self.is_under_way and not peers):
+            return
+        chosen = tuple(peers)
+        if not chosen:
+            if is_forced:
+                self.results = {}
+                self.asked = set()
+            own = (peer.connect_to() for peer in wizard.survey.public.peers)
+            chosen = (*wizard.survey.configured, *own)
+        self.asked |= {peer.address for peer in chosen}
+        self.is_under_way = True
+        desk = wizard.desk
+
+        def work() -> None:
+            desk.probe(chosen, self._hear, lambda: wizard.is_over)
+            wizard.post_message(ProbesDone())
+
+        wizard.in_thread("probe", work)
+        wizard.renew()
+
+    def _hear(self, result: Result) -> None:
+        self._wizard.post_message(Probed(result))
+
+    def take(self, result: Result) -> None:
+        """Take in one answer."""
+        self.results[result.peer.address] = result
+
+    def done(self) -> None:
+        """Propose the best, where nobody has chosen yet."""
+        from dexsetup.ui.defaults import best_peers  # noqa: PLC0415 - comes with the answers, after first paint
+
+        self.is_under_way = False
+        draft, survey = self._wizard.draft, self._wizard.survey
+        has_any = bool(draft.answers.peer) or survey is None or bool(survey.configured)
+        if survey is None or has_any or draft.is_peers_chosen:
+            return
+        was_saved = not draft.is_unsaved
+        best = best_peers(survey.public.peers, self.results)
+        draft.add_peers(peer.connect_to() for peer in best)
+        if was_saved:
+            draft.saved = draft.answers
+        self._wizard.draft_changed()
+        self._words = (
+            f"The {len(best)} fastest are ticked."
+            if best
+            else "None answers: is this machine on the Internet?"
+        )
+
+    def failed(self) -> None:
+        """Know that asking came to nothing."""
+        self.is_under_way = False
