@@ -114,18 +114,29 @@ class Change:
             for key, value in missing.items():
                 self._added += _plain_leaves(value, (*self._path(chain), bytes_of(key)))
 
-    def append(self, key: str, item: Plain) -> None:
-        """Put an item at the end of the outermost list of that name, made if need be."""
-        place = self.child((), key)
-        if place is None:
-            self._edits += Site(self.document, self.document.root).insert_made_list(key, item)
-            self._added += _plain_leaves([item], (bytes_of(key),))
-            return
-        node = self.node(place)
+    def append(self, keys: Sequence[str], item: Plain) -> None:
+        """Put an item at the end of the list at the end of `keys`; what is missing on the way is made."""
+        chain: Chain = ()
+        for number, key in enumerate(keys):
+            place = self.child(chain, key)
+            if place is None:
+                self._append_made(chain, keys[number:], item)
+                return
+            chain = place
+        node = self.node(chain)
         if not isinstance(node, Array):
-            raise self.document.error("expected a list here", node.start, "Mend it by hand first", path=key)
+            path = self.path_text(chain)
+            raise self.document.error("expected a list here", node.start, "Mend it by hand first", path=path)
         self._edits += Site(self.document, node).insert_items([item])
-        self._added += _plain_leaves(item, (bytes_of(key), b"[]"))
+        self._added += _plain_leaves(item, (*self._path(chain), b"[]"))
+
+    def _append_made(self, chain: Chain, keys: Sequence[str], item: Plain) -> None:
+        node = self.node(chain)
+        if len(keys) > 1 or not isinstance(node, Object):
+            self.put(chain, keys, [item])
+            return
+        self._edits += Site(self.document, node).insert_made_list(keys[0], item)
+        self._added += _plain_leaves([item], (*self._path(chain), bytes_of(keys[0])))
 
     def replace(self, chain: Chain, value: Plain) -> None:
         """Put another value in the place of one, unless it is the same."""

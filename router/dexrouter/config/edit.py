@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from dexrouter.config._change import Change, text_at
+from dexrouter.config._change import Change, same_value, text_at
 from dexrouter.config._section import key_problem
 from dexrouter.config.address import AddressError, Family, parse_peer_address, parse_socket_address
 from dexrouter.config.errors import DEFAULT_SOURCE, ConfigError
@@ -26,16 +26,21 @@ from dexrouter.config.jsonc import Array, Object, parse, text_of
 from dexrouter.config.model import BeaconMode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dexrouter.config._change import Chain
     from dexrouter.config.jsonc import Document, Value
-    from dexrouter.config.model import ConnectTo
+    from dexrouter.config.model import AllowedConnection, ConnectTo
     from dexrouter.config.spans import Edit
     from dexrouter.config.writing import Plain
 
 __all__ = [
     "add_authorized_password",
+    "ask_for_tunnel_addresses",
+    "give_tunnel_addresses",
     "remove_authorized_password",
     "remove_peer",
+    "remove_tunnel",
     "remove_value",
     "set_beacon",
     "set_udp_port",
@@ -43,6 +48,7 @@ __all__ = [
     "upsert_peer",
 ]
 
+_TUNNEL: Final = ("router", "ipTunnel")
 _PATH: Final = re.compile(r"[^.\[\]]+(\[\d{1,4}\])*(\.[^.\[\]]+(\[\d{1,4}\])*)*")
 _PATH_STEP: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
@@ -167,7 +173,7 @@ def add_authorized_password(
     fields: dict[str, Plain] = {"password": password}
     if user is not None:
         fields["user"] = user
-    change.append("authorizedPasswords", fields)
+    change.append(("authorizedPasswords",), fields)
     return change.edits()
 
 
@@ -177,6 +183,64 @@ def remove_authorized_password(data: bytes, user: str, source: str = DEFAULT_SOU
     entries = change.children((), "authorizedPasswords")
     change.remove([chain for chain, entry in entries if text_at(entry, "user") == user])
     return change.edits()
+
+
+def give_tunnel_addresses(
+    data: bytes, connection: AllowedConnection, source: str = DEFAULT_SOURCE
+) -> tuple[Edit, ...]:
+    """Give a node addresses through the IP tunnel; one that has some already gets these (spec 06 §5)."""
+    change = Change(parse(data, source))
+    wanted: dict[str, Plain] = {"publicKey": connection.public_key}
+    for stem, given in (("ip4", connection.ip4), ("ip6", connection.ip6)):
+        if given is not None:
+            wanted |= {
+                f"{stem}Address": given.address,
+                f"{stem}Prefix": given.prefix,
+                f"{stem}Alloc": given.alloc,
+            }
+    for chain, entry in _tunnels(change):
+        if text_at(entry, "publicKey") == connection.public_key:
+            change.replace(chain, wanted)
+            return change.edits()
+    change.append((*_TUNNEL, "allowedConnections"), wanted)
+    return change.edits()
+
+
+def ask_for_tunnel_addresses(data: bytes, public_key: str, source: str = DEFAULT_SOURCE) -> tuple[Edit, ...]:
+    """Ask a node for addresses through the IP tunnel."""
+    change = Change(parse(data, source))
+    if not _asked(change, public_key):
+        change.append((*_TUNNEL, "outgoingConnections"), public_key)
+    return change.edits()
+
+
+def remove_tunnel(data: bytes, public_key: str, source: str = DEFAULT_SOURCE) -> tuple[Edit, ...]:
+    """Give a node no addresses through the IP tunnel any more, and ask it for none."""
+    change = Change(parse(data, source))
+    given = [chain for chain, entry in _tunnels(change) if text_at(entry, "publicKey") == public_key]
+    change.remove([*given, *_asked(change, public_key)])
+    return change.edits()
+
+
+def _tunnels(change: Change) -> list[tuple[Chain, Object]]:
+    place = _place(change, _TUNNEL)
+    return [] if place is None else change.children(place, "allowedConnections")
+
+
+def _asked(change: Change, public_key: str) -> list[Chain]:
+    """Return the places of a key among those that are asked for addresses."""
+    place = _place(change, (*_TUNNEL, "outgoingConnections"))
+    node = None if place is None else change.node(place)
+    if place is None or not isinstance(node, Array):
+        return []
+    return [(*place, index) for index, item in enumerate(node.items) if same_value(item, public_key)]
+
+
+def _place(change: Change, keys: Sequence[str]) -> Chain | None:
+    chain: Chain | None = ()
+    for key in keys:
+        chain = None if chain is None else change.child(chain, key)
+    return chain
 
 
 def _entries(change: Change, kind: str) -> list[tuple[Chain, Object]]:

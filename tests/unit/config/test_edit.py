@@ -26,7 +26,9 @@ from dexrouter.config import (
     set_value,
     upsert_peer,
 )
+from dexrouter.config.edit import ask_for_tunnel_addresses, give_tunnel_addresses, remove_tunnel
 from dexrouter.config.jsonc import content_of, parse_strict
+from dexrouter.config.model import AllowedConnection, TunnelAddress
 from dexrouter.crypto.entropy import SeededEntropy
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "conf"
@@ -351,3 +353,42 @@ def test_edits_may_come_in_any_order_but_not_overlap() -> None:
         apply_edits(b"abcd", [Edit(0, 2, b""), Edit(1, 3, b"")])
     with pytest.raises(ValueError, match="lies outside"):
         apply_edits(b"abcd", [Edit(4, 5, b"")])
+
+
+GIVEN = AllowedConnection(KEY, TunnelAddress("10.66.0.7", 0, 32), TunnelAddress("2001:db8:77::4", 64, 128))
+
+
+def test_a_file_without_a_place_for_the_tunnel_gets_one() -> None:
+    bare = b'{"privateKey": "' + b"1" * 64 + b'"}'
+    asked = apply_edits(bare, ask_for_tunnel_addresses(bare, KEY))
+    assert content_of(parse(asked).root) == {
+        "privateKey": "1" * 64,
+        "router": {"ipTunnel": {"outgoingConnections": [KEY]}},
+    }
+    emptied: Any = content_of(parse(apply_edits(asked, remove_tunnel(asked, KEY))).root)
+    assert emptied["router"]["ipTunnel"]["outgoingConnections"] == []
+
+
+def test_addresses_through_the_tunnel_are_given_and_asked_for_and_taken_back() -> None:
+    """Both ways round; a second time changes nothing; taken out, the file is what it was."""
+    data = GENERATED
+    given = apply_edits(data, give_tunnel_addresses(data, GIVEN))
+    assert give_tunnel_addresses(given, GIVEN) == ()
+    both = apply_edits(given, ask_for_tunnel_addresses(given, OTHER_KEY))
+    assert ask_for_tunnel_addresses(both, OTHER_KEY) == ()
+    content: Any = content_of(parse(both).root)
+    tunnel = content["router"]["ipTunnel"]
+    assert [entry["ip4Address"] for entry in tunnel["allowedConnections"]] == ["10.66.0.7"]
+    assert tunnel["outgoingConnections"] == [OTHER_KEY]
+    less = apply_edits(both, remove_tunnel(both, KEY))
+    assert OTHER_KEY.encode() in less
+    assert b"10.66.0.7" not in less
+    assert apply_edits(less, remove_tunnel(less, OTHER_KEY)) == data
+    assert remove_tunnel(data, KEY) == ()
+
+
+def test_a_node_that_has_addresses_through_the_tunnel_gets_the_new_ones() -> None:
+    given = apply_edits(GENERATED, give_tunnel_addresses(GENERATED, GIVEN))
+    other = AllowedConnection(KEY, TunnelAddress("10.66.0.9", 24, 32))
+    changed = apply_edits(given, give_tunnel_addresses(given, other))
+    assert load_config(changed).ip_tunnel.allowed == (other,)
