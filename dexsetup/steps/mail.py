@@ -22,9 +22,12 @@ from dexsetup.steps.node import CONFIG, address_of, file_content, needed_config,
 __all__ = ["MailStep", "mail_literal", "mail_spellings"]
 
 _CONFIG_TEMPLATE = "opensmtpd/smtpd.conf.j2"
+_OLD_CONFIG_TEMPLATE = "opensmtpd/smtpd-old.conf.j2"
 _NAME_TEMPLATE = "opensmtpd/mailname.j2"
 _OURS = b"Written by dexsetup"
-_OLDEST = (6, 4)
+_OLDEST = (5, 7)
+_OLDEST_WITH_ACTIONS = (6, 4)
+"""Before it, rules are one line of `accept` each (spec 10 §1.1); tried with 6.0.3."""
 _OLDEST_WITH_FILTERS = (6, 6)
 _FILTER = f"{PROGRAMS}/bin/dex-mailfilter"
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*")
@@ -87,10 +90,13 @@ def _resources(inputs: Inputs, mail: Mail, address: str) -> tuple[Resource, ...]
     logins = (*dict.fromkeys(user.login for user in inputs.answers.user), "postmaster")
     program = server.installed.path if server.installed is not None else "/usr/sbin/smtpd"
     has_filters = _is_new_enough(server.installed, _OLDEST_WITH_FILTERS)
+    template = (
+        _CONFIG_TEMPLATE if _is_new_enough(server.installed, _OLDEST_WITH_ACTIONS) else _OLD_CONFIG_TEMPLATE
+    )
     config = ManagedFile(
         path=server.config,
         content=renderer.render(
-            _CONFIG_TEMPLATE,
+            template,
             address=address,
             literal=literal,
             aliases=server.aliases,
@@ -101,7 +107,7 @@ def _resources(inputs: Inputs, mail: Mail, address: str) -> tuple[Resource, ...]
             mail_filter=_FILTER if has_filters else "",
         ),
         validate=(program, "-n", "-f", "{}"),
-        template=f"{_CONFIG_TEMPLATE} {renderer.version(_CONFIG_TEMPLATE)}",
+        template=f"{template} {renderer.version(template)}",
         on_conflict=mail.on_conflict,
         foreign="ask",
     )
@@ -169,8 +175,8 @@ def _reason_against(facts: Facts) -> str:
         )
     if server.installed is not None and not _is_new_enough(server.installed, _OLDEST):
         return (
-            f"opensmtpd {server.installed.version} is older than 6.4 and reads another kind of configuration"
-            ": update it first."
+            f"opensmtpd {server.installed.version} is older than 5.7, the oldest that dexsetup can "
+            "configure: update it first."
         )
     return ""
 

@@ -39,6 +39,12 @@ CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("smtpd.conf", "opensmtpd/smtpd.conf.j2", SMTPD),
     ("smtpd.conf.relay-any", "opensmtpd/smtpd.conf.j2", {**SMTPD, "relay": "any", "local_names": []}),
     ("smtpd.conf.no-filters", "opensmtpd/smtpd.conf.j2", {**SMTPD, "mail_filter": ""}),
+    ("smtpd-old.conf", "opensmtpd/smtpd-old.conf.j2", {**SMTPD, "mail_filter": ""}),
+    (
+        "smtpd-old.conf.relay-any",
+        "opensmtpd/smtpd-old.conf.j2",
+        {**SMTPD, "mail_filter": "", "relay": "any", "local_names": []},
+    ),
     ("mailname", "opensmtpd/mailname.j2", {"literal": LITERAL}),
     ("smtpd-resolv.conf", "opensmtpd/smtpd-resolv.conf.j2", {}),
     ("10-dexsetup.conf", "opensmtpd/10-dexsetup.conf.j2", {"resolver": "/etc/dexsetup/smtpd-resolv.conf"}),

@@ -134,10 +134,29 @@ def test_without_users_letters_are_for_postmaster_and_the_plan_says_so() -> None
 
 
 @pytest.mark.parametrize(
+    ("version", "start"),
+    [
+        ("5.7.3p2", "accept tagged MESH from any for domain <meshnames> recipient <meshusers> "),
+        ("6.0.3p1", "accept tagged MESH from any for domain <meshnames> recipient <meshusers> "),
+        ("6.4.0p1", "match tag MESH from any for rcpt-to <meshusers> "),
+        ("7.6.0p1", "match tag MESH from any for rcpt-to <meshusers> "),
+    ],
+)
+def test_the_version_decides_between_the_two_grammars(version: str, start: str) -> None:
+    """Before 6.4 a rule is one line that begins with accept; either lets in letters for named users alone."""
+    server = replace(OPENSMTPD, installed=Program("/usr/sbin/smtpd", version))
+    plan = MAIL.plan(inputs(answers(mail={}, user=USERS), debian(mail_server=server)))
+    lines = (file_of(plan, "/etc/smtpd.conf").content or b"").decode().splitlines()
+    rules = [line for line in lines if line.startswith(("accept ", "match "))]
+    assert rules[0].startswith(start)
+    assert not any(" from any " in rule for rule in rules[1:] if "reject" not in rule)
+
+
+@pytest.mark.parametrize(
     ("server", "words"),
     [
         (replace(OPENSMTPD, port_25_holder="master"), "master listens on port 25 already"),
-        (replace(OPENSMTPD, installed=Program("/usr/sbin/smtpd", "6.0.3p1")), "older than 6.4"),
+        (replace(OPENSMTPD, installed=Program("/usr/sbin/smtpd", "5.4.6p1")), "older than 5.7"),
         (replace(OPENSMTPD, port_25_holder="smtpd"), ""),
         (replace(OPENSMTPD, installed=None), ""),
         (replace(OPENSMTPD, installed=Program("/usr/sbin/smtpd", "10.1p1")), ""),
