@@ -8,13 +8,15 @@ Rules (spec 11 §2):
   that it is as wanted.
 - A zone or service of our own is a file. Reading it takes a reload, which forgets what somebody set in the
   running firewall alone: that is looked at before and set again after it.
-- The bindings exist only for the system's Python. A Python without them uses firewall-cmd, which speaks to
-  the same daemon with the same codes.
+- The bindings belong to the system's Python. Another Python of the same version can have them from there; one
+  of another version cannot, and uses firewall-cmd, which speaks to the same daemon with the same codes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dexsetup.errors import HostError
@@ -41,7 +43,8 @@ _Items = dict[str, frozenset[str]]
 def connect() -> Any:
     """Return a connected FirewallClient, or None where the bindings or the daemon are not to be had."""
     try:
-        from firewall.client import FirewallClient  # noqa: PLC0415 - the one place that needs the bindings
+        with _system_packages():
+            from firewall.client import FirewallClient  # noqa: PLC0415 - the one place that needs the bindings
     except ImportError:
         return None
     try:
@@ -49,6 +52,20 @@ def connect() -> Any:
     except Exception:  # noqa: BLE001 - whatever D-Bus has against it: firewall-cmd will say it in its words
         return None
     return client if client.connected else None
+
+
+@contextmanager
+def _system_packages() -> Iterator[None]:
+    """Let the system's packages be found, after all others, for the length of one import."""
+    major, minor = sys.version_info[:2]
+    fedoras = [f"/usr/{library}/python{major}.{minor}/site-packages" for library in ("lib64", "lib")]
+    places = ["/usr/lib/python3/dist-packages", *fedoras]
+    before = list(sys.path)
+    sys.path += [place for place in places if place not in before]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 class Firewalld:
@@ -65,7 +82,11 @@ class Firewalld:
         """Return the zone of the interface with the default route."""
         interface = self._uplink()
         zone = self._ask(lambda: self._client.getZoneOfInterface(interface)) if interface else ""
-        return str(zone or self._ask(self._client.getDefaultZone))
+        return str(zone or self.default_zone())
+
+    def default_zone(self) -> str:
+        """Ask for it."""
+        return str(self._ask(self._client.getDefaultZone))
 
     def is_open(self, zone: str, port: int, protocol: str) -> tuple[bool, bool]:
         """Ask for the port itself, now and permanently."""
@@ -94,7 +115,7 @@ class Firewalld:
     def zones_in_use(self) -> tuple[str, ...]:
         """Ask for the active zones and the default zone."""
         active = self._ask(self._client.getActiveZones) or {}
-        return tuple(sorted({*map(str, active), str(self._ask(self._client.getDefaultZone))}))
+        return tuple(sorted({*map(str, active), self.default_zone()}))
 
     def has_rule(self, zone: str, rule: str) -> tuple[bool, bool]:
         """Ask for the rule itself, now and permanently."""
@@ -117,6 +138,20 @@ class Firewalld:
         services = self._ask(lambda: self._client.getServices(zone))
         interfaces = self._ask(lambda: self._client.getInterfaces(zone))
         return frozenset(map(str, services)), frozenset(map(str, interfaces))
+
+    def zone_openings(self, zone: str) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]] | None:
+        """Ask the running zone, and what its services are."""
+        if zone not in map(str, self._ask(self._client.getZones)):
+            return None
+        names = sorted(map(str, self._ask(lambda: self._client.getServices(zone))))
+        openings = [(name, self._service_ports(name)) for name in names]
+        own = tuple(sorted(map(_written, self._ask(lambda: self._client.getPorts(zone)))))
+        target = str(self._ask(lambda: self._permanent(zone).getTarget()))
+        return target, (*openings, *((("", own),) if own else ()))
+
+    def _service_ports(self, name: str) -> tuple[str, ...]:
+        settings = self._ask(lambda: self._client.getServiceSettings(name))
+        return tuple(sorted(map(_written, settings.getPorts())))
 
     def release_interface(self, zone: str, interface: str) -> None:
         """Take it out of the running zone."""
@@ -195,6 +230,10 @@ class FirewalldCommands:
             done = self._command([f"--get-zone-of-interface={interface}"], is_permanent=False, is_query=True)
             if done.status == 0 and done.stdout.strip():
                 return done.stdout.strip().splitlines()[-1]
+        return self.default_zone()
+
+    def default_zone(self) -> str:
+        """Ask for it."""
         return self._command(["--get-default-zone"], is_permanent=False).stdout.strip()
 
     def is_open(self, zone: str, port: int, protocol: str) -> tuple[bool, bool]:
@@ -219,7 +258,7 @@ class FirewalldCommands:
 
     def zones_in_use(self) -> tuple[str, ...]:
         """Ask for the active zones and the default zone; a stopped one knows no interfaces but the bound."""
-        zones = {self._command(["--get-default-zone"], is_permanent=False).stdout.strip()}
+        zones = {self.default_zone()}
         if self.state is FirewallState.STOPPED:
             return tuple(sorted({*zones, self.zone_of_uplink()}))
         shown = self._command(["--get-active-zones"], is_permanent=False).stdout
@@ -253,6 +292,24 @@ class FirewalldCommands:
             for option in ("--list-services", "--list-interfaces")
         ]
         return frozenset(listed[0]), frozenset(listed[1])
+
+    def zone_openings(self, zone: str) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]] | None:
+        """Ask the running zone, and what its services are."""
+        if self.state is FirewallState.STOPPED:
+            return None
+        if zone not in self._command(["--get-zones"], is_permanent=False).stdout.split():
+            return None
+        shown = [
+            sorted(self._command([f"--zone={zone}", option], is_permanent=False).stdout.split())
+            for option in ("--list-services", "--list-ports")
+        ]
+        openings = [(name, self._service_ports(name)) for name in shown[0]]
+        target = self._command([f"--zone={zone}", "--get-target"], is_permanent=True).stdout.strip()
+        return target, (*openings, *((("", tuple(shown[1])),) if shown[1] else ()))
+
+    def _service_ports(self, name: str) -> tuple[str, ...]:
+        shown = self._command([f"--service={name}", "--get-ports"], is_permanent=True, is_query=True)
+        return tuple(sorted(shown.stdout.split()))
 
     def release_interface(self, zone: str, interface: str) -> None:
         """Take it out of the running zone."""

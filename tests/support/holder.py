@@ -2,7 +2,9 @@
 
 Started by neighbourhood.py as `unshare ... python holder.py [PLAN]`, in new network, mount and process
 namespaces. PLAN is JSON and present when the place has a file system of its own: an overlay of the running
-system, so that whatever happens in the place is written to memory and gone with it.
+system, so that whatever happens in the place is written to memory and gone with it. With "boots" in the plan
+the holder stays outside of that file system, for systemd-nspawn to start in it (booted.py); it names the
+control group for that. The tree of groups mounted for it is version 2, whatever the machine uses itself.
 
 It says "ready" when the place can be used, and ends when its standard input closes: the kernel then kills
 every process of the place and drops its mounts and devices, also when the program that built it was killed.
@@ -19,6 +21,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 _DEVICES = {
@@ -71,11 +74,10 @@ def build_devices(directory: Path) -> None:
         (directory / name).symlink_to(target)
 
 
-def build_root(stage: Path, visible: list[str], absent: list[str]) -> Path:
-    """Build the place's file system on a tmpfs at `stage`; returns where its root is.
+def build_tree(stage: Path, absent: list[str]) -> Path:
+    """Build the overlay on a tmpfs at `stage`; returns where its root is.
 
-    `visible` are directories that the place sees as they are, read-only; `absent` are paths it must not
-    have, because they belong to the real machine.
+    `absent` are paths it must not have, because they belong to the real machine.
     """
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(stage))
     root = stage / "root"
@@ -86,6 +88,15 @@ def build_root(stage: Path, visible: list[str], absent: list[str]) -> Path:
             overlay(tree, root / name, stage / "scratch" / name)
     for path in absent:
         subprocess.run(["rm", "-rf", "--", f"{root}{path}"], check=True)
+    return root
+
+
+def build_root(stage: Path, visible: list[str], absent: list[str]) -> Path:
+    """Build the place's whole file system; returns where its root is.
+
+    `visible` are directories that the place sees as they are, read-only.
+    """
+    root = build_tree(stage, absent)
     mount("-t", "proc", "proc", str(root / "proc"))
     mount("-t", "sysfs", "sysfs", str(root / "sys"))
     build_devices(root / "dev")
@@ -114,6 +125,19 @@ def write_names(root: Path, hostname: str) -> None:
         path.write_text(text, encoding="ascii")
 
 
+def remove_control_group(group: Path) -> None:
+    """End everything in this place, then remove its group: no namespace hides that from the machine."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while group.exists() and time.monotonic() < deadline:
+        reap()
+        with contextlib.suppress(OSError):
+            for directory, _, _ in os.walk(group, topdown=False):
+                Path(directory).rmdir()
+        time.sleep(0.02)
+
+
 def reap() -> None:
     """Bury every child that has ended."""
     with contextlib.suppress(ChildProcessError):
@@ -139,8 +163,14 @@ def hold() -> None:
 
 def main() -> None:
     """Build what PLAN asks for, say so, and hold it."""
-    if len(sys.argv) > 1:
-        plan = json.loads(sys.argv[1])
+    plan = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+    if plan.get("boots"):
+        for kind, place in (("proc", "/proc"), ("sysfs", "/sys"), ("tmpfs", "/run")):
+            mount("-t", kind, kind, place)
+        mount("-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
+        Path(plan["boots"]).mkdir()
+        write_names(build_tree(Path(plan["stage"]), plan["absent"]), plan["hostname"])
+    elif plan:
         root = build_root(Path(plan["stage"]), plan["visible"], plan["absent"])
         write_names(root, plan["hostname"])
         os.chroot(root)
@@ -151,6 +181,8 @@ def main() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     hold()
+    if plan.get("boots"):
+        remove_control_group(Path(plan["boots"]))
 
 
 if __name__ == "__main__":

@@ -229,14 +229,21 @@ class Place:
 class Home(Place):
     """A place with a file system of its own."""
 
-    def __init__(self, name: str, visible: Iterable[Path], stage: Path) -> None:
-        plan: dict[str, object] = {
-            "stage": str(stage),
-            "visible": [str(path) for path in visible],
-            "absent": _NOT_OF_A_NEW_MACHINE,
-            "hostname": name.replace(" ", "-"),
-        }
-        super().__init__(name, plan)
+    def __init__(self, name: str, visible: Iterable[Path], stage: Path, **plan: object) -> None:
+        super().__init__(
+            name,
+            {
+                "stage": str(stage),
+                "visible": [str(path) for path in visible],
+                "absent": _NOT_OF_A_NEW_MACHINE,
+                "hostname": name.replace(" ", "-"),
+                **plan,
+            },
+        )
+        self.move_in()
+
+    def move_in(self) -> None:
+        """Make the place ready for people, once it can run commands."""
         self.run("install", "-d", "-m", "2775", "-g", "mail", "/var/mail")
 
     def add_person(self, login: str, real_name: str) -> None:
@@ -283,7 +290,7 @@ class Neighbourhood:
         try:
             self._street = self._place("street")
             self._street.ip("link add street type bridge", "link set street up")
-            self._public = self._home("public node")
+            self._public = self._home("public node", Home)
             self._connect(self._street, "public", self._public, "eth0", f"{PUBLIC_ADDRESS}/24")
         except BaseException:
             self._open.close()
@@ -301,7 +308,7 @@ class Neighbourhood:
         assert self._public is not None
         return self._public
 
-    def add_home(self, name: str) -> Home:
+    def add_home(self, name: str, kind: type[Home] = Home) -> Home:
         """Build a home behind a gateway of its own."""
         assert self._street is not None
         number = _FIRST_GATEWAY + len(self.homes)
@@ -309,7 +316,7 @@ class Neighbourhood:
         self._connect(self._street, f"gw{number}", gateway, "wan0", f"{_GATEWAY_ADDRESS.format(number)}/24")
         gateway.run("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
         gateway.run(find_program("nft") or "nft", "-f", "-", stdin=_NAT)
-        home = self._home(name)
+        home = self._home(name, kind)
         gateway.ip(
             f"link add lan0 type veth peer name eth0 netns {home.pid}",
             "addr add 192.168.1.1/24 dev lan0",
@@ -329,9 +336,9 @@ class Neighbourhood:
         self._open.callback(place.close)
         return place
 
-    def _home(self, name: str) -> Home:
+    def _home(self, name: str, kind: type[Home]) -> Home:
         stage = self._open.enter_context(tempfile.TemporaryDirectory(prefix="dexsetup-place-"))
-        home = Home(name, self.visible, Path(stage))
+        home = kind(name, self.visible, Path(stage))
         self._open.callback(home.close)
         return home
 

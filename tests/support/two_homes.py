@@ -110,9 +110,9 @@ class TwoHomes:
 
         wait_until(is_listening, what="the public node listens", seconds=20)
 
-    def add_home(self, person: Person) -> Home:
+    def add_home(self, person: Person, kind: type[Home] = Home) -> Home:
         """Build the person's home, with an account in it and the answers file in /root."""
-        home = self.neighbourhood.add_home(person.home)
+        home = self.neighbourhood.add_home(person.home, kind)
         home.add_person(person.login, person.real_name)
         home.write(_ANSWERS, self.answers_for(person), mode="0600")
         if self.packages is not None:
