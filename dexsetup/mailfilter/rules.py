@@ -1,6 +1,6 @@
 """The mail filter as a pure machine: a line of opensmtpd's filter protocol in, the lines of the answer out.
 
-Two rules, and everything else passes (spec 10 §1.6, §3.2):
+Three rules, and everything else passes (spec 10 §1.6, §3.2):
 
 - A letter that comes from another machine names a sender at that machine's own address. The mesh vouches for
   addresses, so this ends forged senders. The empty sender is allowed: bounces have it. Connections from this
@@ -8,6 +8,8 @@ Two rules, and everything else passes (spec 10 §1.6, §3.2):
   forward to a third machine carries a sender of the first, and is refused there: that is the price.
 - alpine writes `user@"[IPv6:..]"`, with the domain in quotes, into the headers of a letter, and s-nail cannot
   answer that. The quotes are taken off, in the headers that hold addresses and nowhere else.
+- GNU mail, which speaks SMTP to this machine, leaves the line From: to the server, and opensmtpd adds none. A
+  letter from this machine whose header has no such line gets one, with the sender that was named.
 
 The protocol is lines of fields with | between them. Versions 0.4 (opensmtpd 6.6) to 0.7 (7.x):
 
@@ -52,6 +54,9 @@ _SWAPPED_BEFORE = (0, 5)
 _VERSION_DIGITS_END = 5
 _QUOTED_LITERAL = re.compile(rb'@"(\[IPv6:[0-9A-Fa-f:.]+\])"', re.IGNORECASE)
 _ADDRESS_HEADER = re.compile(rb"(?:resent-)?(?:from|to|cc|bcc|sender|reply-to)[ \t]*:", re.IGNORECASE)
+_FROM_HEADER = re.compile(rb"from[ \t]*:", re.IGNORECASE)
+_HEADER = re.compile(rb"[!-9;-~]+[ \t]*:")
+_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{}~-]+@[A-Za-z0-9.:\[\]-]+")
 _SENDER = re.compile(r"[^\s<>@]+@\[(?:ipv6:)?([0-9a-f:.]+)\]", re.IGNORECASE)
 _TRY_AGAIN = "reject|451 4.7.1 This connection is not known any more: try again"
 
@@ -67,6 +72,10 @@ class _Session:
     is_in_header: bool = False
     is_address_header: bool = False
     """The header line before this one held addresses: a folded line belongs to it."""
+    sender: bytes = b""
+    """Of the letter, if this machine sends it and it can stand in a header as it is."""
+    lacks_from: bool = False
+    """The header so far has no From: and is to get one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +107,9 @@ def peer_of(source: bytes) -> _Address | None:
 
 def sender_verdict(peer: _Address | None, parameter: bytes) -> Verdict:
     """Judge the sender of a letter. `parameter` is what stood behind MAIL FROM:, with or without brackets."""
-    text = parameter.decode("utf-8", "replace").strip(" \t")
-    if text.startswith("<"):
-        text, bracket, rest = text[1:].partition(">")
-        if not bracket or (rest and not rest.startswith(" ")):
-            return Verdict("reject|501 5.1.7 This is not an address")
+    text = _address_in(parameter)
+    if text is None:
+        return Verdict("reject|501 5.1.7 This is not an address")
     if peer is None or not text:
         return Verdict("proceed")
     match = _SENDER.fullmatch(text)
@@ -116,6 +123,15 @@ def sender_verdict(peer: _Address | None, parameter: bytes) -> Verdict:
     return Verdict(
         f"reject|550 5.7.1 You are {literal}: letters from there must name a sender at that address"
     )
+
+
+def _address_in(parameter: bytes) -> str | None:
+    """Return the address behind MAIL FROM: without brackets; None for half a pair of them."""
+    text = parameter.decode("utf-8", "replace").strip(" \t")
+    if not text.startswith("<"):
+        return text
+    text, bracket, rest = text[1:].partition(">")
+    return None if not bracket or (rest and not rest.startswith(" ")) else text
 
 
 def mended(line: bytes) -> bytes:
@@ -135,7 +151,7 @@ class MailFilter:
         return len(self._sessions)
 
     def receive(self, line: bytes) -> bytes | None:
-        """Take one line without its end; return the line to answer, or None. Never raises."""
+        """Take one line without its end; return the answer, its last end left out, or None. Never raises."""
         kind = line[:7]
         if kind == b"report|":
             self._report(line.split(b"|"))
@@ -156,6 +172,7 @@ class MailFilter:
                 session = self._sessions.get(fields[5])
                 if session is not None:
                     session.is_in_header, session.is_address_header = True, False
+                    session.lacks_from = bool(session.sender)
             case _:
                 pass
 
@@ -179,25 +196,37 @@ class MailFilter:
         ids = (fields[6], fields[5]) if _version(fields[1]) < _SWAPPED_BEFORE else (fields[5], fields[6])
         match fields[4]:
             case b"data-line":
-                text = fields[7] if session is None else _data_line(session, fields[7])
-                return b"|".join((b"filter-dataline", *ids, text))
+                lines = (fields[7],) if session is None else _data_lines(session, fields[7])
+                return b"\n".join(b"|".join((b"filter-dataline", *ids, line)) for line in lines)
             case b"mail-from":
-                words = _TRY_AGAIN if session is None else sender_verdict(session.peer, fields[7]).words
+                words = _TRY_AGAIN
+                if session is not None:
+                    words = sender_verdict(session.peer, fields[7]).words
+                    session.sender = _own_sender(session.peer, fields[7])
                 return b"|".join((b"filter-result", *ids, words.encode()))
             case _:
                 return b"|".join((b"filter-result", *ids, b"proceed"))
 
 
-def _data_line(session: _Session, text: bytes) -> bytes:
+def _own_sender(peer: _Address | None, parameter: bytes) -> bytes:
+    """Return the sender of a letter from this machine; nothing for one that does not look like an address."""
+    text = _address_in(parameter) if peer is None else None
+    return text.encode() if text is not None and _PLAIN_ADDRESS.fullmatch(text) else b""
+
+
+def _data_lines(session: _Session, text: bytes) -> tuple[bytes, ...]:
     """Follow the header of a letter line by line; the body passes as it is."""
     if not session.is_in_header:
-        return text
+        return (text,)
     if text in {b"", b"\r", b"."}:
         session.is_in_header = False
-        return text
+        return (b"From: " + session.sender, text) if session.lacks_from else (text,)
     if not text.startswith((b" ", b"\t")):
         session.is_address_header = _ADDRESS_HEADER.match(text) is not None
-    return mended(text) if session.is_address_header else text
+        session.lacks_from = (
+            session.lacks_from and _HEADER.match(text) is not None and _FROM_HEADER.match(text) is None
+        )
+    return (mended(text),) if session.is_address_header else (text,)
 
 
 def _version(text: bytes) -> tuple[int, ...]:

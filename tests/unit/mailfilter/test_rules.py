@@ -166,6 +166,48 @@ def test_quotes_are_taken_off_in_headers_that_hold_addresses_and_nowhere_else() 
         assert answer == f"filter-dataline|{SESSION}|{TOKEN}|{given if expected is None else expected}"
 
 
+def letter_through(rules: MailFilter, sender: str, *lines: str) -> list[str]:
+    """Send a letter through the rules; gives its lines as they come out."""
+    assert verdict(rules, sender) == "proceed"
+    rules.receive(report("tx-data", "c0ffee", "ok"))
+    answers = [(rules.receive(ask("data-line", line)) or b"").decode().split("\n") for line in lines]
+    start = f"filter-dataline|{SESSION}|{TOKEN}|"
+    assert all(line.startswith(start) for answer in answers for line in answer)
+    return [line.removeprefix(start) for answer in answers for line in answer]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (("To: b@x", "", "hi", "."), ("To: b@x", f"From: ann@[IPv6:{PEER}]", "", "hi", ".")),
+        (("To: b@x", "."), ("To: b@x", f"From: ann@[IPv6:{PEER}]", ".")),
+        (("", "From: me", "."), (f"From: ann@[IPv6:{PEER}]", "", "From: me", ".")),
+        (("FROM : Ann <a@x>", "To: b@x", "", "."), None),
+        (("To: b@x,", " c@x", "from:", "", "."), None),
+        (("this is no header", "", "."), None),
+    ],
+    ids=["in_the_header", "no_text", "no_header", "has_one", "has_one_later", "not_a_header"],
+)
+def test_a_letter_of_this_machine_without_a_from_gets_one(
+    given: tuple[str, ...], expected: tuple[str, ...] | None
+) -> None:
+    """GNU mail leaves that to the server; whoever answers needs it."""
+    for source in ("127.0.0.1:4000", "[::1]:4000"):
+        lines = letter_through(connected(source), f"<ann@[IPv6:{PEER}]> SIZE=163", *given)
+        assert lines == list(given if expected is None else expected)
+
+
+@pytest.mark.parametrize("sender", ["<>", '<"ann b"@x>', "<ann,ben@x>", "<ann@x\r>"])
+def test_a_sender_that_cannot_stand_in_a_header_is_not_put_there(sender: str) -> None:
+    assert letter_through(connected("127.0.0.1:4000"), sender, "To: b@x", "") == ["To: b@x", ""]
+
+
+def test_a_letter_of_another_machine_gets_no_from() -> None:
+    """What others forgot is not made up here."""
+    rules = connected(f"[{PEER}]:45400")
+    assert letter_through(rules, f"ann@[IPv6:{PEER}]", "To: b@x", "") == ["To: b@x", ""]
+
+
 def test_a_letter_of_a_connection_that_is_not_known_passes_unchanged() -> None:
     """Every line is answered, or the letter would wait for ever."""
     line = 'To: ben@"[IPv6:fc00::2]"'
