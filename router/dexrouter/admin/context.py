@@ -102,6 +102,8 @@ class Context:
     searches: int = 0
     """Searches that run for callers."""
     last_ticket: int = 0
+    is_set_up: bool = False
+    """Whether somebody has said that the set-up is complete."""
 
     def new_ticket(self) -> int:
         """Give a number that no ping or query on its way has."""

@@ -13,14 +13,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dexrouter.core.peering import BeaconMode
+from dexrouter.core.route_generation import RouteTable
 
 __all__ = [
+    "Account",
     "BeaconEdge",
     "Edge",
     "EdgeError",
     "EthernetEdge",
     "MemoryEdge",
+    "Permissions",
     "ProcessEdge",
+    "RoutesEdge",
+    "SecurityEdge",
+    "TimingEdge",
     "TunnelEdge",
     "UdpEdge",
 ]
@@ -92,6 +98,78 @@ class TunnelEdge(Protocol):
         """Remove it; False if there is none."""
         ...
 
+    def init_descriptor(self, descriptor: int, *, is_bare: bool) -> None:
+        """Use an open descriptor in place of the device of before.
+
+        Bare: packets as they are; else with the four bytes in front that say which protocol it is.
+        """
+        ...
+
+    def init_socket(self, path: str) -> None:
+        """Use the program behind a Unix socket in place of the device."""
+        ...
+
+
+class RoutesEdge(Protocol):
+    """Routes into the IP tunnel."""
+
+    @property
+    def routes(self) -> RouteTable:
+        """What they are made from."""
+        ...
+
+    def commit_routes(self, device: str) -> None:
+        """Set the routes that follow from the table on the device of this name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of the machine."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What the process may still do."""
+
+    user: int
+    can_open_files: bool
+    knows_filters: bool
+    """Whether the kernel has filters for system calls."""
+    is_filtered: bool
+    """Whether one is in force."""
+
+
+class SecurityEdge(Protocol):
+    """Giving up rights. The router has done so by itself when it answers; it can be asked for more."""
+
+    def permissions(self) -> Permissions:
+        """Tell what is in force."""
+        ...
+
+    def account(self, name: str | None) -> Account:
+        """Look an account up, by default the one that the process runs as."""
+        ...
+
+    def become(self, uid: int, gid: int | None, *, keep_net_admin: bool) -> None:
+        """Run as another user from now on."""
+        ...
+
+    def forbid_children(self) -> None:
+        """Start no process any more."""
+        ...
+
+
+class TimingEdge(Protocol):
+    """Measuring when packets come."""
+
+    is_timing: bool
+    """Whether a line of the log (DEBUG) tells of each batch that comes, and how long after the last one."""
+
 
 class ProcessEdge(Protocol):
     """The process."""
@@ -108,6 +186,10 @@ class MemoryEdge(Protocol):
         """Bytes in use (resident)."""
         ...
 
+    def snapshot(self, *, every_kind: bool) -> None:
+        """Write to the log what the memory is used for: the most frequent kinds of objects, or all."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
@@ -119,3 +201,6 @@ class Edge:
     tunnel: TunnelEdge | None = None
     process: ProcessEdge | None = None
     memory: MemoryEdge | None = None
+    routes: RoutesEdge | None = None
+    security: SecurityEdge | None = None
+    timing: TimingEdge | None = None

@@ -20,6 +20,7 @@ from collections import Counter
 from struct import Struct
 from typing import Final
 
+from dexrouter.core.handlers import Handlers
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.outputs import Buffer, ToTun
 from dexrouter.core.packets import HEAD_ROOM, Packets, Span
@@ -31,6 +32,7 @@ from dexrouter.crypto.keys import Address, KeyPair
 from dexrouter.wire.control import CONTROL_WORD
 from dexrouter.wire.ipv6 import header_for
 from dexrouter.wire.labels import reverse64
+from dexrouter.wire.route_header import HANDLERS
 from dexrouter.wire.session_frame import data_header
 
 __all__ = ["DataPath"]
@@ -58,6 +60,7 @@ class DataPath(ABC):
     switch: Switch
     peering: Peering
     sessions: Sessions
+    handlers: Handlers
     drops: Counter[str]
 
     # -- what a packet that is not plain goes to
@@ -77,6 +80,10 @@ class DataPath(ABC):
     @abstractmethod
     def _into_tunnel(self, packet: bytes, now: float) -> None:
         """Take one packet of the host that is not for the mesh."""
+
+    @abstractmethod
+    def _send_watched(self, destination: Address, next_header: int, packet: bytes, now: float) -> None:
+        """Take one packet of the host that programs see, or that one of them has made."""
 
     # -- in
 
@@ -160,7 +167,7 @@ class DataPath(ABC):
             length = end - start - _CONTENT_AT
             if length < 0:
                 self.drops["session.no_data_header"] += 1
-            elif content_type > _LAST_NEXT_HEADER:
+            elif content_type > _LAST_NEXT_HEADER or content_type in self.handlers.types:
                 content = bytes(view[start + _CONTENT_AT : end])
                 self._deliver(session, content_type, content, path, now)
             else:
@@ -217,6 +224,11 @@ class DataPath(ABC):
         view = packets.view
         if destination == self.own.address:
             self._packets_for_host().extend(bytes(view[start:end]) for start, end in run)
+            return
+        watched = self.handlers.types
+        if watched and (next_header in watched or destination == HANDLERS):
+            for start, end in run:
+                self._send_watched(destination, next_header, bytes(view[start:end]), now)
             return
         if self._send_plain_run(packets, run, destination, next_header, now):
             return

@@ -25,6 +25,7 @@ from typing import Final
 from dexrouter import PROTOCOL_VERSION
 from dexrouter.core.control import Answered, ControlHandler, ErrorReceived, PingKind, PingPurpose, PingTimeout
 from dexrouter.core.datapath import DataPath
+from dexrouter.core.handlers import Handlers
 from dexrouter.core.inquiries import Inquiries, Inquiry
 from dexrouter.core.iptunnel import IpTunnel
 from dexrouter.core.links import LinkAddress
@@ -62,6 +63,7 @@ from dexrouter.wire.encoding_scheme import V358, label_for
 from dexrouter.wire.errors import WireError
 from dexrouter.wire.ipv6 import rebuild
 from dexrouter.wire.labels import SELF_LABEL, reverse64
+from dexrouter.wire.route_header import HANDLERS, Routed, RouteFlag
 from dexrouter.wire.session_frame import ContentType
 from dexrouter.wire.switch_header import SwitchHeader
 
@@ -106,6 +108,8 @@ class Node(DataPath):
         self._errors = TokenBucket(_ERROR_BURST, _ERROR_RATE, now)
         self.inquiries = Inquiries(entropy=entropy)
         """Router queries for people; their answers are in it, the asker empties them."""
+        self.handlers = Handlers(own.address)
+        """Programs that see packets of one kind."""
         self.tunnel = IpTunnel()
         self._assigned = self.tunnel.assigned
         self._is_stirred = True
@@ -212,9 +216,7 @@ class Node(DataPath):
         content = self.inquiries.ask(inquiry, now, timeout=timeout)
         if content is None:
             return False
-        frame = self.sessions.send_message(inquiry.key, inquiry.version, inquiry.path, content, now)
-        if frame is not None:
-            self._forward(frame, ROUTER, now)
+        self._send_message(inquiry.key, inquiry.version, inquiry.path, content, now)
         self._settle(now)
         return True
 
@@ -256,6 +258,18 @@ class Node(DataPath):
 
     def _deliver(self, session: Session, content_type: int, content: bytes, path: int, now: float) -> None:
         self._is_stirred = True
+        if content_type in self.handlers.types:
+            self._show(
+                Routed(
+                    content_type,
+                    content,
+                    RouteFlag.INCOMING,
+                    session.key,
+                    path,
+                    session.version,
+                    session.address,
+                )
+            )
         if content_type <= _LAST_NEXT_HEADER:
             self._to_tun(rebuild(session.address, self.own.address, content_type, content))
         elif content_type == ContentType.CJDHT:
@@ -281,14 +295,59 @@ class Node(DataPath):
         self.drops["tun.not_mesh" if is_ipv6 else "tun.not_ipv6"] += 1
 
     def _send_in_session(self, address: Address, packet: bytes, now: float) -> None:
+        if ContentType.IPTUN in self.handlers.types:
+            self._show(Routed(ContentType.IPTUN, packet, address=address))
         frame = self.sessions.send(address, ContentType.IPTUN, packet, now)
         if frame is not None:
             self._forward(frame, ROUTER, now)
+
+    def _send_message(self, key: PublicKey, version: int, path: int, content: bytes, now: float) -> None:
+        """Send a router message."""
+        if ContentType.CJDHT in self.handlers.types:
+            flags, address = RouteFlag.PATHFINDER, address_of(key)
+            self._show(Routed(ContentType.CJDHT, content, flags, key, path, version, address))
+        frame = self.sessions.send_message(key, version, path, content, now)
+        if frame is not None:
+            self._forward(frame, ROUTER, now)
+
+    def _show(self, routed: Routed) -> None:
+        for packet in self.handlers.copies(routed):
+            self._to_tun(packet)
+
+    def _send_watched(self, destination: Address, next_header: int, packet: bytes, now: float) -> None:
+        routed = Routed(next_header, packet[_IPV6_HEADER:], address=destination)
+        if destination != HANDLERS:
+            self._show(routed)
+            self._send_for_program(routed, now)
+            return
+        made = self.handlers.sent(packet)
+        if made is not None:
+            self._send_for_program(made, now)
+
+    def _send_for_program(self, routed: Routed, now: float) -> None:
+        """Send what a program has made, or what has been shown to it."""
+        if routed.flags & RouteFlag.CONTROL:
+            self._forward(self._control_frame(routed.label, routed.content), ROUTER, now)
+        elif routed.address == self.own.address:
+            self.drops["handlers.to_self"] += 1
+        elif routed.content_type == ContentType.CJDHT and routed.label and is_node_key(PublicKey(routed.key)):
+            frame = self.sessions.send_message(
+                PublicKey(routed.key), routed.version, routed.label, routed.content, now
+            )
+            if frame is not None:
+                self._forward(frame, ROUTER, now)
+        else:
+            frame = self.sessions.send(Address(routed.address), routed.content_type, routed.content, now)
+            if frame is not None:
+                self._forward(frame, ROUTER, now)
 
     def _to_tun(self, packet: bytes) -> None:
         self._packets_for_host().append(packet)
 
     def _receive_control(self, path: int, body: bytes, now: float) -> None:
+        if ContentType.CTRL in self.handlers.types:
+            flags = RouteFlag.INCOMING | RouteFlag.CONTROL
+            self._show(Routed(ContentType.CTRL, body, flags, label=path))
         label = self.control.route_server[2] if self.control.route_server else None
         if label is not None and label != SELF_LABEL:
             label = label_for(label, path)
@@ -297,8 +356,14 @@ class Node(DataPath):
             self._send_control(path, reply, now)
 
     def _send_control(self, path: int, body: bytes, now: float, *, suppress_errors: bool = False) -> None:
-        header = _HEADER.pack(path, int(suppress_errors), 0x40, 0)
-        self._forward(header + _CONTROL_PREFIX + body, ROUTER, now)
+        if ContentType.CTRL in self.handlers.types:
+            self._show(Routed(ContentType.CTRL, body, RouteFlag.CONTROL, label=path))
+        frame = self._control_frame(path, body, suppress_errors=suppress_errors)
+        self._forward(frame, ROUTER, now)
+
+    @staticmethod
+    def _control_frame(path: int, body: bytes, *, suppress_errors: bool = False) -> bytes:
+        return _HEADER.pack(path, int(suppress_errors), 0x40, 0) + _CONTROL_PREFIX + body
 
     def _send_ping(
         self,
@@ -362,11 +427,7 @@ class Node(DataPath):
                 case AskPeer(path=path, kind=kind):
                     self._send_ping(path, PingPurpose.ROUTE_SERVER, now, timeout=_ASK_PEER_TIMEOUT, kind=kind)
                 case SendMessage():
-                    frame = self.sessions.send_message(
-                        output.key, output.version, output.path, output.content, now
-                    )
-                    if frame is not None:
-                        self._forward(frame, ROUTER, now)
+                    self._send_message(output.key, output.version, output.path, output.content, now)
                 case PathFound():
                     self.sessions.path_found(output.key, output.version, output.path, output.metric, now)
                 case PathLost():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -23,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _MAX_REQUEST: Final = 65535
 _BURST: Final = 16
+_MOST_KINDS: Final = 25
 
 
 class Process:
@@ -39,6 +42,13 @@ class Process:
         """Give the resident memory in bytes."""
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def snapshot(self, *, every_kind: bool) -> None:
+        """Log how many objects of each kind were made since the start and are still there."""
+        kinds = Counter(type(one).__qualname__ for one in gc.get_objects())
+        for kind, count in kinds.most_common(None if every_kind else _MOST_KINDS):
+            _log.info(event("memory", kind=kind, objects=count))
+        _log.info(event("memory", kinds=len(kinds), objects=kinds.total(), resident=self.memory()))
 
 
 class AdminSocket:

@@ -26,6 +26,7 @@ from dexrouter.config import (
     EthInterface,
     RouterConfig,
     TunDevice,
+    TunnelSocket,
     UdpInterface,
 )
 from dexrouter.core.iptunnel import TunnelError
@@ -44,6 +45,7 @@ from dexrouter.crypto.users import DuplicateUserError
 from dexrouter.io.admin_socket import AdminSocket, Process
 from dexrouter.io.clock import boot_time
 from dexrouter.io.configured_peers import ConfiguredPeers
+from dexrouter.io.confinement import Confinement
 from dexrouter.io.errors import StartError
 from dexrouter.io.links import ALL_DEVICES, Links
 from dexrouter.io.log import event
@@ -160,8 +162,11 @@ class Daemon:
             advice = "Remove one of the two entries."
             raise StartError(f"authorizedPasswords: {error}", advice=advice) from error
         self._open_admin()
-        if isinstance(self.config.tunnel, TunDevice):
-            self._device.start(self.config.tunnel.name)
+        match self.config.tunnel:
+            case TunDevice(name=name):
+                self._device.start(name)
+            case TunnelSocket(path=path):
+                self._start_socket(path)
         self._links.watch()
         wanted = [peer for one in self.config.udp_interfaces for peer in self._open_udp(one)]
         wanted += [peer for one in self.config.eth_interfaces for peer in self._open_ethernet(one)]
@@ -187,6 +192,13 @@ class Daemon:
         )
         self._flush()
 
+    def _start_socket(self, path: str) -> None:
+        try:
+            self._device.start_socket(path)
+        except StartError as error:
+            # As the C router: the program behind it may come later, and ask for it (Core_initSocket).
+            _log.warning(event("tunnel", error=error.args[0], effect="the mesh does not come out here"))
+
     def _open_admin(self) -> None:
         admin = self.config.admin
         process = Process(self._loop.stop)
@@ -202,6 +214,9 @@ class Daemon:
                 tunnel=self._device,
                 process=process,
                 memory=process,
+                routes=self._device,
+                security=Confinement(uses_ethernet=bool(self.config.eth_interfaces)),
+                timing=self._links,
             ),
         )
         self._loop.add_reader(self._admin.fileno(), self._read_admin)
@@ -332,7 +347,7 @@ class Daemon:
                     _log_peer(output)
                     if PeerState.ESTABLISHED.name in (output.before, output.state):
                         self._remember_peers()
-        if is_peer_changed and self._device.has_routes:
+        if is_peer_changed:
             self._route_around_peers()
 
     def _route_around_peers(self) -> None:

@@ -6,7 +6,7 @@ with `all`, devices that appear become interfaces. When addresses of the machine
 looked for at once, and a peer that would now hear us from another address is called anew: routers of other
 make drop data from addresses that they do not know (spec 02 §1).
 
-It is the edge of the admin API for UDP, beacons and Ethernet as well (admin/edge.py).
+It is the edge of the admin API for UDP, beacons, Ethernet and the timing of packets as well (admin/edge.py).
 """
 
 from __future__ import annotations
@@ -56,6 +56,9 @@ class Links:
         """Address of ours that a peer which we call hears us from."""
         self._addresses: frozenset[tuple[int, str]] = frozenset()
         self._watch: NetworkWatch | None = None
+        self.is_timing = False
+        """Whether the arrival of each batch is told in the log."""
+        self._last_arrival = 0.0
 
     # -- set-up
 
@@ -295,6 +298,8 @@ class Links:
     def _read_udp(self, number: int, link: UdpSocket) -> None:
         now = boot_time()
         for source, datagrams in link.receive():
+            if self.is_timing:
+                self._tell_arrival(link.name, len(datagrams.spans), now)
             self._node.receive_packets(number, source, datagrams, now)
         self._carry_out()
 
@@ -310,8 +315,15 @@ class Links:
         for source, content in beacons:
             self._node.receive_beacon(number, source, content, now)
         for source, packets in batches:
+            if self.is_timing:
+                self._tell_arrival(link.name, len(packets), now)
             self._node.receive(number, source, packets, now)
         self._carry_out()
+
+    def _tell_arrival(self, link: str, packets: int, now: float) -> None:
+        after_us = int((now - self._last_arrival) * 1e6)
+        self._last_arrival = now
+        _log.debug(event("received", link=link, packets=packets, after_us=after_us))
 
 
 def source_address(peer: LinkAddress) -> str | None:

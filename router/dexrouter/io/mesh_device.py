@@ -4,22 +4,26 @@ While the router is away, what is sent to mesh addresses must not leave in plain
 a blackhole for fc00::/8 is added beside the device; the device's own route has a lower metric and wins while
 it is there. The blackhole stays when the router ends, and that is its purpose.
 
-It is the edge of the admin API for the TUN device (admin/edge.py).
+In place of the TUN device there may be a descriptor or a Unix socket (io/handed_tun.py): whoever gave it has
+the address set, and the routes.
+
+It is the edge of the admin API for the TUN device and its routes (admin/edge.py).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv6Address
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from dexrouter.admin.edge import EdgeError
 from dexrouter.core.outputs import Assigned, Buffer
 from dexrouter.core.packets import Packets
-from dexrouter.core.route_generation import generate_routes
+from dexrouter.core.route_generation import Address as IpAddress
+from dexrouter.core.route_generation import RouteTable
 from dexrouter.crypto.keys import Address
 from dexrouter.io.errors import StartError
+from dexrouter.io.handed_tun import HandedDescriptor, HostDevice, HostSocket
 from dexrouter.io.log import event
 from dexrouter.io.loop import EventLoop
 from dexrouter.io.netlink import (
@@ -35,7 +39,6 @@ __all__ = ["MeshDevice"]
 
 _log = logging.getLogger(__name__)
 
-IpAddress: TypeAlias = IPv4Address | IPv6Address
 _T = TypeVar("_T")
 
 
@@ -46,9 +49,10 @@ class MeshDevice:
         self._address = address
         self._loop = loop
         self._on_readable = on_readable
-        self._tun: TunDevice | None = None
+        self._tun: HostDevice | None = None
         self._assigned = Assigned()
-        self._around: frozenset[IpAddress] = frozenset()
+        self.routes = RouteTable()
+        """What is routed into the tunnel."""
         self._addresses: frozenset[IpInterface] = frozenset()
         self._routes: frozenset[IpNetwork] = frozenset()
         """What the device has, besides the mesh address."""
@@ -71,13 +75,22 @@ class MeshDevice:
         except OSError as error:
             effect = "nothing stops mesh packets from leaving in plain text when the router is down"
             _log.warning(event("blackhole", error=error, effect=effect))
-        self._tun = tun
-        self._loop.add_reader(tun.fileno(), self._on_readable)
+        self._use(tun)
         self._change()
+
+    def start_socket(self, path: str) -> None:
+        """Use the program behind a Unix socket in place of a device. Raises StartError."""
+        self._use(HostSocket(path, self._address, MTU))
 
     def read(self) -> Packets | None:
         """Take the packets that the host sends, at most a burst."""
-        return None if self._tun is None else self._tun.read()
+        if self._tun is None:
+            return None
+        packets = self._tun.read()
+        if not self._tun.is_open:
+            _log.warning(event("tunnel", device=self._tun.name, state="closed by the other side"))
+            self.close()
+        return packets
 
     def write(self, packets: list[Buffer]) -> None:
         """Hand packets to the host."""
@@ -87,26 +100,22 @@ class MeshDevice:
     def assign(self, assigned: Assigned) -> None:
         """Give the device what the tunnel's gateways have given us, and take away what they gave before."""
         self._assigned = assigned
+        self.routes.grant(assigned.networks)
         self._change()
 
     def route_around(self, peers: Iterable[IpAddress]) -> None:
         """Keep the ways to these peers out of the tunnel that runs over them."""
-        around = frozenset(peers)
-        if around != self._around:
-            self._around = around
+        if self.routes.route_around(peers):
             self._change()
-
-    @property
-    def has_routes(self) -> bool:
-        """Whether anything is routed into the tunnel."""
-        return bool(self._assigned.networks)
 
     def _change(self) -> None:
         """Change the device from what it has to what it should have. A failure is said, and tried again."""
-        if self._tun is None:
+        if not isinstance(self._tun, TunDevice):
             return
         addresses = frozenset(self._assigned.addresses)
-        routes = frozenset(generate_routes(self._assigned.networks, self._around))
+        routes = frozenset(self.routes.generate())
+        if (addresses, routes) == (self._addresses, self._routes):
+            return
         try:
             change_device(
                 self._tun.name,
@@ -141,11 +150,37 @@ class MeshDevice:
         except StartError as error:
             raise EdgeError(error.args[0].splitlines()[0]) from error
 
+    def init_descriptor(self, descriptor: int, *, is_bare: bool) -> None:
+        """Use an open descriptor. Raises EdgeError."""
+        try:
+            self._use(HandedDescriptor(descriptor, is_bare=is_bare))
+        except StartError as error:
+            raise EdgeError(str(error)) from error
+
+    def init_socket(self, path: str) -> None:
+        """Use a Unix socket. Raises EdgeError."""
+        try:
+            self.start_socket(path)
+        except StartError as error:
+            raise EdgeError(str(error)) from error
+
+    def commit_routes(self, device: str) -> None:
+        """Set the routes of the table. Raises EdgeError."""
+        if not isinstance(self._tun, TunDevice) or device != self._tun.name:
+            raise EdgeError(f"{device}: No such device of this router")
+        self._change()
+
     def stop_tunnel(self) -> bool:
         """Remove the device; False if there is none."""
         was_there = self._tun is not None
         self.close()
         return was_there
+
+    def _use(self, device: HostDevice) -> None:
+        """Let this one take the place of the one before."""
+        self.close()
+        self._tun = device
+        self._loop.add_reader(device.fileno(), self._on_readable)
 
 
 def _difference(before: frozenset[_T], after: frozenset[_T]) -> dict[_T, bool]:

@@ -22,7 +22,16 @@ from typing import Final
 
 from dexrouter.io.log import event
 
-__all__ = ["CAP_NET_ADMIN", "CAP_NET_RAW", "OWN_USER", "Wanted", "drop_privileges", "user_for"]
+__all__ = [
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "OWN_USER",
+    "Wanted",
+    "become",
+    "drop_privileges",
+    "forbid_children",
+    "user_for",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +97,22 @@ def drop_privileges(wanted: Wanted, *, owned: tuple[Path, ...] = ()) -> None:
     if wanted.no_children and os.geteuid() != 0:
         # Root is not bound by this limit. A sandbox may forbid to set limits, and has its own then.
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+            forbid_children()
+
+
+def forbid_children() -> None:
+    """Start no process any more. Raises OSError."""
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+
+def become(uid: int, gid: int, capabilities: frozenset[int]) -> None:
+    """Run as another user that keeps these capabilities. Raises OSError."""
+    _drop_bounds(capabilities)
+    _prctl(_PR_SET_KEEPCAPS, 1)
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    _set_capabilities(capabilities)
 
 
 def _become(account: pwd.struct_passwd, capabilities: frozenset[int], owned: tuple[Path, ...]) -> None:
@@ -96,12 +120,7 @@ def _become(account: pwd.struct_passwd, capabilities: frozenset[int], owned: tup
         for directory in owned:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             _give(directory, account)
-        _drop_bounds(capabilities)
-        _prctl(_PR_SET_KEEPCAPS, 1)
-        os.setgroups([])
-        os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
-        os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
-        _set_capabilities(capabilities)
+        become(account.pw_uid, account.pw_gid, capabilities)
     except OSError as error:
         who = f"{os.geteuid()}:{os.getegid()}"
         _log.warning(event("privileges", user=account.pw_name, error=error.strerror, effect=f"stays {who}"))

@@ -78,6 +78,11 @@ class TunDevice:
         self._packets = Packets(bytearray(_ROOM))
         self._header = bytearray(VNET_HEADER_SIZE)
 
+    @property
+    def is_open(self) -> bool:
+        """Always: only the router closes it."""
+        return True
+
     def fileno(self) -> int:
         """Descriptor for the event loop."""
         return self._descriptor

@@ -91,7 +91,7 @@ def test_routes_cover_what_is_wanted_and_nothing_else(
 ) -> None:
     """An address is routed if and only if it is wanted and no peer; premises of one's own are left open."""
     networks = [IPv4Network((address, length), strict=False) for address, length in wanted]
-    made = generate_routes(networks, [IPv4Address(peer) for peer in peers])
+    made = generate_routes(networks, [IPv4Network(peer) for peer in peers])
     for address in (probe, *peers):
         target = IPv4Address(address)
         is_routed = any(target in route for route in made)

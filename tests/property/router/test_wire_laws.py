@@ -38,6 +38,7 @@ from dexrouter.wire.labels import (
     splice,
     unsplice,
 )
+from dexrouter.wire.route_header import Routed, from_program
 from dexrouter.wire.session_frame import parse_content_type
 from dexrouter.wire.switch_header import SwitchHeader
 
@@ -88,6 +89,16 @@ MESSAGE = st.builds(
     source=SOME,
     announcement=SOME,
 )
+ROUTED = st.builds(
+    Routed,
+    content_type=st.integers(0, 0xFFFF),
+    content=DATA,
+    flags=st.sampled_from([0, 1, 4, 5]),
+    key=KEY,
+    label=LABEL,
+    version=WORD,
+    address=st.binary(min_size=16, max_size=16),
+)
 CRYPTO_HEADER = st.builds(
     CryptoHeader,
     st.integers(0, 3),
@@ -105,7 +116,7 @@ BENCODED: st.SearchStrategy[bencode.Bencoded] = st.recursive(
 )
 
 
-@given(value=HEADER | BEACON | UDP_BEACON | MESSAGE | CAUSE)
+@given(value=HEADER | BEACON | UDP_BEACON | MESSAGE | CAUSE | ROUTED)
 def test_written_values_read_back(value: Any) -> None:
     """parse(encode(x)) == x, and what was parsed encodes to the same bytes."""
     data = value.encode()
@@ -150,6 +161,8 @@ PARSERS: list[Callable[[bytes], object]] = [
     parse_content_type,
     strip,
     unwrap,
+    Routed.parse,
+    from_program,
 ]
 
 

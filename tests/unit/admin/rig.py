@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dexrouter.admin.auth import cookie_at, sign
-from dexrouter.admin.edge import Edge, EdgeError
+from dexrouter.admin.edge import Account, Edge, EdgeError, Permissions
 from dexrouter.admin.message import Value, decode_reply, encode
 from dexrouter.admin.server import AdminServer
 from dexrouter.admin.table import Source
@@ -13,6 +13,7 @@ from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Transmit
 from dexrouter.core.peering import BeaconMode
+from dexrouter.core.route_generation import RouteTable
 from dexrouter.crypto.entropy import SeededEntropy
 from dexrouter.crypto.keys import generate_key_pair
 from dexrouter.crypto.users import Credentials
@@ -103,6 +104,13 @@ class FakeEdge:
     has_tunnel: bool = True
     has_exited: bool = False
     next_port: int = 53801
+    routes: RouteTable = field(default_factory=RouteTable)
+    committed: list[str] = field(default_factory=list)
+    is_timing: bool = False
+    is_filtered: bool = False
+    snapshots: list[bool] = field(default_factory=list)
+    rights: list[str] = field(default_factory=list)
+    """What was given up."""
 
     def udp_new(self, host: str, port: int, *, dscp: int, beacon_port: int) -> tuple[int, str]:
         if host == "192.0.2.99":
@@ -146,6 +154,34 @@ class FakeEdge:
         had, self.has_tunnel = self.has_tunnel, False
         return had
 
+    def init_descriptor(self, descriptor: int, *, is_bare: bool) -> None:
+        raise EdgeError(f"descriptor {descriptor} is not open, bare: {is_bare}")
+
+    def init_socket(self, path: str) -> None:
+        raise EdgeError(f"socket {path}: nobody is there")
+
+    def commit_routes(self, device: str) -> None:
+        if device != "tun0":
+            raise EdgeError(f"{device}: No such device")
+        self.committed = [str(one) for one in self.routes.generate()]
+
+    def permissions(self) -> Permissions:
+        return Permissions(65534, can_open_files=True, knows_filters=True, is_filtered=self.is_filtered)
+
+    def account(self, name: str | None) -> Account:
+        if name not in (None, "dexrouter"):
+            raise EdgeError("Could not find user [No such file or directory]")
+        return Account("dexrouter", 990, 980)
+
+    def become(self, uid: int, gid: int | None, *, keep_net_admin: bool) -> None:
+        self.rights.append(f"become {uid} {gid} {keep_net_admin}")
+
+    def forbid_children(self) -> None:
+        self.rights.append("no children")
+
+    def snapshot(self, *, every_kind: bool) -> None:
+        self.snapshots.append(every_kind)
+
     def exit(self) -> None:
         self.has_exited = True
 
@@ -154,7 +190,17 @@ class FakeEdge:
 
     def as_edge(self) -> Edge:
         """Have every part."""
-        return Edge(udp=self, beacons=self, ethernet=self, tunnel=self, process=self, memory=self)
+        return Edge(
+            udp=self,
+            beacons=self,
+            ethernet=self,
+            tunnel=self,
+            process=self,
+            memory=self,
+            routes=self,
+            security=self,
+            timing=self,
+        )
 
 
 class Rig:

@@ -26,7 +26,13 @@ RAW = "(raw datagram)"
 
 OURS = {function.name: function for table in TABLES for function in table}
 
-SYSTEM_ERRORS = {"ETHInterface_new", "Core_initTunnel"}
+SYSTEM_ERRORS = {
+    "ETHInterface_new",
+    "Core_initTunnel",
+    "Core_initSocket",
+    "Security_chroot",
+    "RouteGen_commit",
+}
 """Their texts are those of the operating system: only that there is an error is compared."""
 
 ANSWERS_OFTEN = {"SearchRunner_search"}
@@ -39,7 +45,15 @@ NOT_YET_KNOWN_THERE = {("v20.7", 62)}
 """The recorded daemon had not learned of the node yet."""
 
 LISTS_DIFFER = {"Admin_availableFunctions"}
-"""We list what we have."""
+"""The order is ours."""
+
+DONE_OTHERWISE = {
+    "Admin_importFd": "a descriptor cannot come over UDP; the C router gives descriptor 0, its own input",
+    "Security_nofiles": "the router opens sockets and devices while it runs",
+    "Security_seccomp": "the filter is that of the service",
+    "Security_setupComplete": "a second one ends the C router",
+}
+"""Calls that end in another error than there, or in one at all, and why."""
 
 MAY_DIFFER = {"maintainSession", "timeOfLastUsage", "timeOfLastIn", "timeOfLastOut"}
 """Keys that one version has and another has not."""
@@ -56,8 +70,9 @@ def test_the_worked_example_of_authentication() -> None:
 
 @pytest.mark.parametrize("version", ["v20.7", "v21.1"])
 def test_functions_have_the_recorded_arguments(version: str) -> None:
-    """Every function that we have is one of the table, with its arguments, their types and its openness."""
+    """We have every function of the table and no other, with its arguments, their types and its openness."""
     table = ADMIN["functions"][version]["table"]
+    assert OURS.keys() == table.keys()
     for name, function in OURS.items():
         assert function.describe() == table[name]["args"], name
         assert function.is_open is not table[name]["auth"], name
@@ -91,7 +106,7 @@ def test_raw_datagrams(node: str) -> None:
 
 @pytest.mark.parametrize(
     ("version", "node", "least"),
-    [("v21.1", "alpha", 110), ("v21.1", "beta", 100), ("v20.7", "alpha", 15), ("v20.7", "beta", 5)],
+    [("v21.1", "alpha", 170), ("v21.1", "beta", 160), ("v20.7", "alpha", 15), ("v20.7", "beta", 5)],
 )
 def test_transcripts(version: str, node: str, least: int) -> None:
     """Each recorded call of a function that we have gives a reply of the same shape with the same error."""
@@ -156,13 +171,15 @@ def mesh_like_the_recorded_one(version: str, node: str) -> tuple[Rig, Any]:
 
 def expectation(record: dict[str, Any]) -> Reply:
     """What we want to give: what was recorded, except where the real daemon died or was at fault."""
-    function, recorded = record["function"], record["reply_decoded"]
-    if function == "ETHInterface_beginConnection" and recorded is None:
+    function, recorded = record["function"], record["reply_decoded"] or {}
+    if function == "ETHInterface_beginConnection" and not recorded:
         return {"error": "invalid interfaceNumber"}
     if function == "SwitchPinger_ping" and record["args"].get("path") == "foo":
         return {"error": "path was not parsable."}
     if function == "AdminLog_logMany":
         return {"error": "none"}
+    if function == "Security_getUser" and "after chroot" in str(record.get("note")):
+        return {"error": "Could not find user [No such file or directory]"}
     expected: Reply = dict(recorded)
     return expected
 
@@ -172,6 +189,9 @@ def assert_alike(what: str, expected: Reply, reply: Reply) -> None:
     function = what.split()[1].partition("(")[0]
     wanted, given = dict(expected), dict(reply)
     wanted.pop("txid", None)
+    if function in DONE_OTHERWISE:
+        assert given.keys() == {"error"}, what
+        return
     if function in SYSTEM_ERRORS:
         assert (wanted["error"] == "none") == (given["error"] == "none"), what
         return

@@ -10,7 +10,7 @@ from dexrouter.core.route_generation import generate_routes
 
 
 def routes(networks: list[str], exceptions: list[str]) -> list[str]:
-    made = generate_routes([ip_network(text) for text in networks], [ip_address(text) for text in exceptions])
+    made = generate_routes([ip_network(text) for text in networks], [ip_network(text) for text in exceptions])
     return [str(route) for route in made]
 
 
@@ -35,7 +35,7 @@ def test_named_cases(networks: list[str], exceptions: list[str], expected: list[
 
 def test_a_default_route_around_one_peer_has_a_route_for_each_bit() -> None:
     """32 routes for IPv4, none of which holds the peer, and together everything else."""
-    made = generate_routes([ip_network("0.0.0.0/0")], [ip_address("198.51.100.7")])
+    made = generate_routes([ip_network("0.0.0.0/0")], [ip_network("198.51.100.7")])
     assert sorted(route.prefixlen for route in made) == list(range(1, 33))
     assert not any(ip_address("198.51.100.7") in route for route in made)
     assert sum(route.num_addresses for route in made) == 2**32 - 1

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 from dexrouter.admin.calls import (
     ethernet,
     general,
+    handlers,
     interfaces,
     logs,
     passwords,
     pings,
+    routes,
     routing,
     search,
+    security,
     sessions,
     signing,
     store,
@@ -41,4 +44,7 @@ TABLES: Final[tuple[Table, ...]] = (
     ethernet.TABLE,
     tunnel.TABLE,
     supernode.TABLE,
+    routes.TABLE,
+    security.TABLE,
+    handlers.TABLE,
 )

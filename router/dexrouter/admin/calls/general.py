@@ -7,7 +7,18 @@ from typing import Final
 from dexrouter import PROTOCOL_VERSION
 from dexrouter.admin.edge import EdgeError
 from dexrouter.admin.message import Reply, Value
-from dexrouter.admin.table import INT, OK, TEXT, Call, CallError, Table, one_page, present
+from dexrouter.admin.table import (
+    INT,
+    INT_REQUIRED,
+    OK,
+    TEXT,
+    TEXT_REQUIRED,
+    Call,
+    CallError,
+    Table,
+    one_page,
+    present,
+)
 from dexrouter.crypto.keys import address_text, format_node
 from dexrouter.wire.encoding_scheme import V358, EncodingScheme
 from dexrouter.wire.labels import SELF_LABEL
@@ -15,6 +26,9 @@ from dexrouter.wire.labels import SELF_LABEL
 __all__ = ["TABLE", "scheme_forms"]
 
 FUNCTIONS_PER_PAGE: Final = 8
+
+_BARE: Final = 1
+"""`type` of a descriptor whose packets have nothing in front; 0, with the protocol in front, is usual."""
 
 TABLE: Final = Table()
 
@@ -87,10 +101,56 @@ def stop_tunnel(call: Call) -> Reply:
     return OK
 
 
+@TABLE.function("Core_initTunfd", needs="tunnel", tunfd=INT_REQUIRED, type=INT)
+def init_tun_descriptor(call: Call) -> Reply:
+    """Use a TUN device that the process was started with as an open descriptor."""
+    descriptor, kind = call.integer("tunfd"), call.integer("type")
+    if descriptor < 0:
+        raise CallError("Invalid tunfd")
+    if kind not in (0, _BARE):
+        raise CallError(f"Failed to configure tunnel [type {kind} is not one of this system]")
+    try:
+        present(call.context.edge.tunnel).init_descriptor(descriptor, is_bare=kind == _BARE)
+    except EdgeError as error:
+        raise CallError(f"Failed to configure tunnel [{error}]") from error
+    return OK
+
+
+@TABLE.function("Core_initSocket", needs="tunnel", socketFullPath=TEXT_REQUIRED, socketAttemptToCreate=INT)
+def init_socket(call: Call) -> Reply:
+    """Use a Unix socket in place of the TUN device; like the C router, never make one."""
+    try:
+        present(call.context.edge.tunnel).init_socket(call.text("socketFullPath"))
+    except EdgeError as error:
+        raise CallError(f"Failed to configure socket [{error}]") from error
+    return OK
+
+
+@TABLE.function("Admin_importFd")
+def import_descriptor(_call: Call) -> Reply:
+    """Refuse: descriptors go over Unix sockets, and this API has none."""
+    raise CallError("file descriptor was not attached to message")
+
+
+@TABLE.function("Admin_exportFd", fd=INT_REQUIRED)
+def export_descriptor(call: Call) -> Reply:
+    """Refuse, for the same reason."""
+    if call.integer("fd") < 0:
+        raise CallError("invalid fd")
+    raise CallError("a file descriptor cannot be attached to a message over UDP")
+
+
 @TABLE.function("Allocator_bytesAllocated", needs="memory")
 def bytes_allocated(call: Call) -> Reply:
     """Give the memory in use: here the resident size of the process."""
     return {"bytes": present(call.context.edge.memory).memory()}
+
+
+@TABLE.function("Allocator_snapshot", needs="memory", includeAllocations=INT)
+def snapshot(call: Call) -> Reply:
+    """Write to the log what the memory is used for."""
+    present(call.context.edge.memory).snapshot(every_kind=bool(call.integer("includeAllocations")))
+    return OK
 
 
 def scheme_forms(scheme: EncodingScheme) -> list[Value]:

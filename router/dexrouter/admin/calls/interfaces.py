@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dexrouter.admin.message import Reply, Value
-from dexrouter.admin.table import INT, TEXT, TEXT_REQUIRED, Call, CallError, Table, one_page
+from dexrouter.admin.table import INT, OK, TEXT, TEXT_REQUIRED, Call, CallError, Table, one_page, present
 from dexrouter.core.links import format_link_address
 from dexrouter.core.peering import LOCAL_PEERS, Peer
 from dexrouter.crypto.keys import KeyParseError, PublicKey, format_node, parse_public_key
@@ -45,6 +45,16 @@ def interfaces(call: Call) -> Reply:
     if more:
         reply["more"] = 1
     return reply
+
+
+@TABLE.function("InterfaceController_timestampPackets", needs="timing", enable=INT)
+def timestamp_packets(call: Call) -> Reply:
+    """Switch lines about the arrival of packets on or off in the log; without an argument, tell."""
+    timing, enable = present(call.context.edge.timing), call.optional_integer("enable")
+    if enable is None:
+        return {"error": "none", "enabled": timing.is_timing}
+    timing.is_timing = bool(enable)
+    return OK
 
 
 @TABLE.function("InterfaceController_disconnectPeer", pubkey=TEXT_REQUIRED)

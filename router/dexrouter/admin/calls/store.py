@@ -1,4 +1,4 @@
-"""`NodeStore_*`: the link graph that the pathfinder has learned (spec 07 §8.7)."""
+"""`NodeStore_*`, `Janitor_*`: the link graph that the pathfinder has learned, and rumours (spec 07 §8.7)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from dexrouter.admin.calls.general import scheme_forms
 from dexrouter.admin.message import Reply, Value
-from dexrouter.admin.table import INT_REQUIRED, TEXT, TEXT_REQUIRED, Call, CallError, Table, one_page
+from dexrouter.admin.table import INT_REQUIRED, OK, TEXT, TEXT_REQUIRED, Call, CallError, Table, one_page
 from dexrouter.core.node import Node
 from dexrouter.core.pathfinder.keyspace import bucket, position_of
 from dexrouter.core.pathfinder.pathfinder import KnownLink, KnownNode
@@ -33,6 +33,12 @@ from dexrouter.wire.labels import (
 __all__ = ["TABLE", "Store"]
 
 NODES_PER_PAGE: Final = 4
+
+RUMOURS_PER_PAGE: Final = 4
+
+_MILLS: Final = ("externalMill", "linkMill", "nodeMill", "dhtMill", "splitMill")
+_RUMOURS: Final = "linkMill"
+"""The one that we have: nodes which others have named as their peers. The others are always empty."""
 
 _DEPRECATION: Final = "ip,path,version will soon be removed"
 
@@ -170,6 +176,32 @@ def get_route_label(call: Call) -> Reply:
     if path == INVALID_LABEL:
         raise CallError("the labels cannot be spliced")
     return {"error": "none", "result": format_label(path)}
+
+
+@TABLE.function("NodeStore_getFullVerify", is_open=True)
+def get_full_verify(_call: Call) -> Reply:
+    """Tell whether the whole graph is checked at each change: never."""
+    return {"error": "none", "fullVerify": 0}
+
+
+@TABLE.function("NodeStore_setFullVerify", fullVerify=INT_REQUIRED)
+def set_full_verify(call: Call) -> Reply:
+    """Leave the check of the whole graph at each change switched off: there is none to switch on."""
+    if call.integer("fullVerify"):
+        raise CallError("this router has no such check")
+    return OK
+
+
+@TABLE.function("Janitor_dumpRumorMill", mill=TEXT_REQUIRED, page=INT_REQUIRED)
+def dump_rumours(call: Call) -> Reply:
+    """List a page of nodes that others have named and that we have not reached yet."""
+    mill = call.text("mill")
+    if mill not in _MILLS:
+        raise CallError(f"mill must be one of [{','.join(_MILLS)}]")
+    targets = tuple(call.context.node.pathfinder.rumours()) if mill == _RUMOURS else ()
+    page, _ = one_page(targets, call.integer("page"), RUMOURS_PER_PAGE)
+    names: list[Value] = [format_node(target.version, target.path, target.key) for target in page]
+    return {"addresses": names, "total": len(targets)}
 
 
 def _parent(address: Address, label: int, *, is_one_hop: bool) -> Value:

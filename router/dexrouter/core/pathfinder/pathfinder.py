@@ -260,6 +260,10 @@ class Pathfinder:
             parent, child = link.parent.address, link.child.address
             yield KnownLink(parent, child, link.label, link.inverse_form, link.cost, link.seen)
 
+    def rumours(self) -> Iterator[Target]:
+        """Nodes that others have named and that are not in the graph."""
+        return (target for target in self._rumours if target.address not in self._graph.nodes)
+
     def best_path(self, address: Address) -> int | None:
         """Best known path to an address."""
         node = self._graph.nodes.get(address)

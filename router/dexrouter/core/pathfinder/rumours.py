@@ -6,6 +6,7 @@ Nothing here is believed: it is where a search begins, and where a shorter way i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import nsmallest
 from typing import Final
 
@@ -26,6 +27,9 @@ class Rumours:
 
     def __len__(self) -> int:
         return len(self._targets)
+
+    def __iter__(self) -> Iterator[Target]:
+        return iter(self._targets.values())
 
     def get(self, address: Address) -> Target | None:
         """Where a node is said to be."""
