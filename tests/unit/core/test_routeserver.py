@@ -6,16 +6,19 @@ from random import Random
 
 import pytest
 
+from dexrouter.core.control import ControlHandler
 from dexrouter.core.metric import SUPERNODE_ANSWER
 from dexrouter.core.node import Node
 from dexrouter.core.pathfinder.outputs import PathFound, SendMessage
 from dexrouter.core.routeserver.client import MAX_SEARCHES, RouteServerClient
 from dexrouter.crypto.keys import Address, PublicKey, address_of, generate_key_pair
 from dexrouter.wire.announce import PeerLink
+from dexrouter.wire.control import Ping, Pong, RPathQuery, parse_control
 from dexrouter.wire.dht import DhtMessage, NodeEntry
+from dexrouter.wire.encoding_scheme import V358
 from dexrouter.wire.labels import SELF_LABEL
 from route_server import EPOCH, RoutedWorld
-from virtual_wire import echo_request
+from virtual_wire import World, echo_request
 
 FAR = Address(b"\xfc" + bytes(14) + b"\x01")
 
@@ -87,6 +90,36 @@ def test_links_are_announced_with_the_labels_of_the_peers() -> None:
     withdrawn = [said.entity for said in state.said.values() if isinstance(said.entity, PeerLink)]
     assert sorted(link.label > 0 for link in withdrawn) == [False, True]
     assert set(world.server("s").errors) == {"none"}
+
+
+class _OldControl(ControlHandler):
+    """Says that it is of version 20 and knows no RPATH."""
+
+    def receive(
+        self, path: int, body: bytes, now: float, *, label_for_asker: int | None = None
+    ) -> bytes | None:
+        frame = parse_control(body)
+        if isinstance(frame, RPathQuery):
+            return None
+        if isinstance(frame, Ping):
+            return Pong(version=20, data=frame.data).encode()
+        return super().receive(path, body, now, label_for_asker=label_for_asker)
+
+
+def test_a_link_to_an_old_peer_is_announced() -> None:
+    """A peer of version 20 that has ten others besides us tells our label by its list of peers."""
+    world = RoutedWorld()
+    world.servers = ("s",)
+    world.line("s", "a", *"bcdefghijk")
+    old = World.add(world, "o")
+    old.control = _OldControl(own_key=old.own.public, entropy=Random(9).randbytes)
+    for name in "bcdefghijk":
+        world.connect(name, "o")
+    world.wait(lambda: all(world.is_linked(name, "o") for name in "bcdefghijk"), seconds=10)
+    world.connect("a", "o")
+    world.wait(lambda: world.key("o").address in _links(world, "s", "a"), seconds=60)
+    assert _links(world, "s", "a")[world.key("o").address] == world.peer("o", "a").label
+    assert world.nodes["a"].peering.by_slot[V358.director(world.peer("a", "o").label)].version == 20
 
 
 def test_the_states_stay_the_same_beyond_20_minutes() -> None:

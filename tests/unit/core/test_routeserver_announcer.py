@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from dexrouter.core.pathfinder.answers import get_peers
+from dexrouter.core.pathfinder.graph import LinkGraph
+from dexrouter.core.pathfinder.queries import Target
 from dexrouter.core.peer import Peer
 from dexrouter.core.routeserver.announcer import ASK_AGAIN_AFTER, Announcer
 from dexrouter.core.routeserver.linkstate import SLOT_SECONDS
 from dexrouter.core.routeserver.state import AnnouncedState
-from dexrouter.crypto.keys import generate_key_pair
+from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, generate_key_pair
 from dexrouter.crypto.signing import is_signed_by, node_key_of
 from dexrouter.wire.announce import Announcement, LinkState, PeerLink, ProtocolVersion, Scheme
+from dexrouter.wire.dht import DhtMessage, NodeEntry
 from dexrouter.wire.encoding_scheme import V358
+from dexrouter.wire.labels import parse_label
 
+DHT = json.loads((Path(__file__).parents[2] / "vectors" / "dht.json").read_text())
 SERVER = b"\xfc" + bytes(15)
 OWN = generate_key_pair(Random(1).randbytes)
 SKEW = -1_795_000_000_000.0
@@ -48,8 +56,8 @@ class _Bench:
         self.look(0.0)
 
     def look(self, now: float) -> None:
-        for peer in self.announcer.watch(self.peers, now):
-            self.announcer.heard_rpath(peer.label, 0x15, 0.01, now)
+        for neighbour in self.announcer.watch(self.peers, now):
+            self.announcer.heard_rpath(neighbour.peer.label, 0x15, 0.01, now)
 
     def tell(self, now: float, skew: float = SKEW) -> Announcement:
         content = self.announcer.announce(now)
@@ -81,30 +89,92 @@ def test_the_first_message_has_everything() -> None:
     assert node_key_of(announcement.signing_key) == OWN.public
 
 
+def _asked(announcer: Announcer, peers: list[Peer], now: float) -> list[Peer]:
+    return [neighbour.peer for neighbour in announcer.watch(peers, now)]
+
+
 def test_peers_are_asked_until_they_answer() -> None:
-    """Every 2 s, later once in a slot; version 20 is not asked. Who has not answered is not announced."""
+    """Every 2 s, later once in a slot. Who has not answered is not announced."""
     announcer = Announcer(own=OWN, entropy=Random(2).randbytes)
     announcer.adopt(SERVER, SKEW, 0.0)
-    new, old = _peer(2), _peer(3, 20)
-    assert list(announcer.watch([new, old], 0.0)) == [new]
-    assert list(announcer.watch([new, old], ASK_AGAIN_AFTER - 0.1)) == []
-    assert list(announcer.watch([new, old], ASK_AGAIN_AFTER)) == [new]
+    one, other = _peer(2), _peer(3)
+    assert _asked(announcer, [one, other], 0.0) == [one, other]
+    assert _asked(announcer, [one, other], ASK_AGAIN_AFTER - 0.1) == []
+    assert _asked(announcer, [one, other], ASK_AGAIN_AFTER) == [one, other]
     assert not announcer.is_due(5.0)
     for path, rpath in (
-        (new.label, 0),
-        (new.label, 1),
-        (new.label, 2**32),
-        (old.label ^ 0x40, 0x15),
+        (one.label, 0),
+        (one.label, 1),
+        (one.label, 2**32),
+        (other.label ^ 0x40, 0x15),
         (1, 0x15),
     ):
         announcer.heard_rpath(path, rpath, 0.01, 2.0)
     assert not announcer.is_due(5.0)
-    announcer.heard_rpath(new.label, 0x15, 0.01, 2.0)
+    announcer.heard_rpath(one.label, 0x15, 0.01, 2.0)
     assert announcer.is_due(5.0)
-    assert list(announcer.watch([new, old], 2.0 + ASK_AGAIN_AFTER)) == []
-    assert list(announcer.watch([new, old], 2.0 + SLOT_SECONDS)) == [new]
+    assert _asked(announcer, [one, other], 2.0 + ASK_AGAIN_AFTER) == [other]
+    assert _asked(announcer, [one, other], 2.0 + SLOT_SECONDS) == [one, other]
     links = [e for e in Announcement.parse(announcer.announce(13.0)).entities if isinstance(e, PeerLink)]
-    assert [link.address for link in links] == [new.address]
+    assert [link.address for link in links] == [one.address]
+
+
+def test_a_captured_list_of_peers_tells_our_label() -> None:
+    """A node of version 20 found itself in the answer of its neighbour: so do we in its place."""
+    captured = next(m for m in DHT["messages"] if m["id"] == "gp-v20-own-label-search-reply")
+    key = bytes.fromhex(DHT["nodes"][captured["to"]]["public_key_hex"])
+    own = KeyPair(OWN.private, PublicKey(key), address_of(key))
+    announcer = Announcer(own=own, entropy=Random(2).randbytes)
+    announcer.adopt(SERVER, SKEW, 0.0)
+    peer = _peer(V358.director(parse_label(captured["label_receiver_to_sender"])), 20)
+    (neighbour,) = announcer.watch([peer], 0.0)
+    entries = DhtMessage.parse(bytes.fromhex(captured["content_hex"])).nodes
+    announcer.heard_peers(peer.label, entries, 0.01, 0.1)
+    assert neighbour.rpath == parse_label(captured["label_sender_to_receiver"])
+
+
+@pytest.mark.parametrize("slot", [2, 7, 20, 39, 40])
+def test_an_old_peer_is_asked_page_by_page(slot: int) -> None:
+    """Version 20 with 39 peers: pages from label 1 on until we stand in one; later that page again."""
+    graph = LinkGraph(generate_key_pair(Random(4).randbytes).public, Address(SERVER), 20, V358, 0.0)
+    keys = {number: PublicKey(bytes((number,)) * 32) for number in range(2, 41)}
+    keys[slot] = OWN.public
+    theirs = [Target(key, address_of(key), 21, V358.peer_label(number)) for number, key in keys.items()]
+    announcer = Announcer(own=OWN, entropy=Random(2).randbytes)
+    announcer.adopt(SERVER, SKEW, 0.0)
+    peer = _peer(5, 20)
+
+    def ask(now: float) -> bool:
+        for neighbour in announcer.watch([peer], now):
+            entries = get_peers(graph, theirs, neighbour.page.to_bytes(8), V358.peer_label(slot))
+            announcer.heard_peers(peer.label, tuple(entries), 0.01, now)
+        return bool(announcer.neighbours[peer.slot].rpath)
+
+    pages = next(pages for pages in range(1, 8) if ask(pages / 2))
+    assert announcer.neighbours[peer.slot].rpath == V358.peer_label(slot)
+    assert pages == 1 + (slot - 2) // 7
+    assert ask(4.0 + SLOT_SECONDS)
+    assert announcer.is_due(20.0)
+
+
+def test_an_old_peer_that_does_not_list_us_is_asked_anew() -> None:
+    """At the end of its list, and when a page does not lead on, the search begins at the front after 2 s."""
+    announcer = Announcer(own=OWN, entropy=Random(2).randbytes)
+    announcer.adopt(SERVER, SKEW, 0.0)
+    peer = _peer(5, 20)
+    (neighbour,) = announcer.watch([peer], 0.0)
+    page = tuple(NodeEntry(bytes((n,)) * 32, V358.peer_label(n), 21) for n in range(9, 1, -1))
+    announcer.heard_peers(peer.label, page, 0.01, 0.0)
+    assert neighbour.page == V358.peer_label(9)
+    assert _asked(announcer, [peer], 0.5) == [peer]
+    announcer.heard_peers(peer.label, page, 0.01, 0.6)
+    assert neighbour.page == 1
+    assert _asked(announcer, [peer], 1.0) == []
+    announcer.heard_peers(peer.label, page, 0.01, 1.1)
+    announcer.heard_peers(peer.label, page[:3], 0.01, 1.2)
+    announcer.heard_peers(peer.label ^ 0x40, page, 0.01, 1.3)
+    assert neighbour.page == 1
+    assert neighbour.rpath == 0
 
 
 def test_what_changes_is_said_soon() -> None:

@@ -1,7 +1,8 @@
 """Telling the route server what this node's links are (spec 05 §10.4).
 
-Every peer is asked for its label of us (RPATH): every 2 s until it has answered, then once in each slot of
-10 s, which measures the link too. A peer that has not answered (all of version 20) is not announced.
+Every peer is asked for its label of us: every 2 s until it has told it, then once in each slot of 10 s, which
+measures the link too. Version 21 answers RPATH; version 20 is asked for its peers (`gp` from label 1 on),
+page by page until we are among them. A peer that has not told its label is not announced.
 
 Rules:
 
@@ -22,6 +23,7 @@ from hashlib import sha512
 from typing import Final
 
 from dexrouter import PROTOCOL_VERSION
+from dexrouter.core.pathfinder.answers import ANSWER_NODES
 from dexrouter.core.peer import Peer
 from dexrouter.core.routeserver.linkstate import SLOT_SECONDS, LinkStatistics
 from dexrouter.core.routeserver.state import AnnouncedState, identity_of
@@ -37,9 +39,11 @@ from dexrouter.wire.announce import (
     Scheme,
     encode_entities,
 )
+from dexrouter.wire.dht import NodeEntry
 from dexrouter.wire.encoding_scheme import V358
+from dexrouter.wire.labels import SELF_LABEL
 
-__all__ = ["ASK_AGAIN_AFTER", "CYCLE", "Announcer", "Neighbour"]
+__all__ = ["ASK_AGAIN_AFTER", "CYCLE", "KNOWS_RPATH", "Announcer", "Neighbour"]
 
 CYCLE: Final = 0.5
 """Seconds between two looks at the peers."""
@@ -77,6 +81,8 @@ class Neighbour:
     slot_end: float
     rpath: int = 0
     """Label from the peer to us, 0 while unknown."""
+    page: int = SELF_LABEL
+    """Version 20: label from which on it is asked for its peers."""
 
     @property
     def number(self) -> int:
@@ -124,7 +130,7 @@ class Announcer:
 
     # -- the neighbours
 
-    def watch(self, peers: Iterable[Peer], now: float) -> Iterator[Peer]:
+    def watch(self, peers: Iterable[Peer], now: float) -> Iterator[Neighbour]:
         """Look at the routable peers; gives those that shall be asked for their label of us."""
         present = {peer.slot: peer for peer in peers}
         gone = [slot for slot, known in self.neighbours.items() if present.get(slot) is not known.peer]
@@ -137,9 +143,9 @@ class Announcer:
             while now >= neighbour.slot_end:
                 neighbour.statistics.close_slot(peer)
                 neighbour.slot_end += SLOT_SECONDS
-            if now >= neighbour.next_question and peer.version >= KNOWS_RPATH:
+            if now >= neighbour.next_question:
                 neighbour.next_question = now + (SLOT_SECONDS if neighbour.rpath else ASK_AGAIN_AFTER)
-                yield peer
+                yield neighbour
 
     def unwatch(self) -> None:
         """Stop looking at the peers: there is no server."""
@@ -147,14 +153,33 @@ class Announcer:
 
     def heard_rpath(self, path: int, rpath: int, rtt: float, now: float) -> None:
         """Take the answer of the peer at `path`: its label of us, and how many seconds it took."""
-        if not V358.is_one_hop(path):
-            return
-        neighbour = self.neighbours.get(V358.director(path))
-        if neighbour is None or neighbour.peer.label != path or not 1 < rpath <= _MAX_LABEL:
+        neighbour = self._at(path)
+        if neighbour is None or not SELF_LABEL < rpath <= _MAX_LABEL:
             return
         neighbour.rpath = rpath
         neighbour.next_question = now + SLOT_SECONDS
         neighbour.statistics.answered(rtt)
+
+    def heard_peers(self, path: int, entries: tuple[NodeEntry, ...], rtt: float, now: float) -> None:
+        """Take a page of the list of peers of the one at `path`; without us in it, ask for the next page."""
+        neighbour = self._at(path)
+        if neighbour is None:
+            return
+        own = [entry.label for entry in entries if entry.key == self._own.public]
+        if own:
+            self.heard_rpath(path, own[0], rtt, now)
+            return
+        hops = (entry.label for entry in entries if V358.is_one_hop(entry.label))
+        last = max((V358.peer_label(V358.director(label)) for label in hops), default=SELF_LABEL)
+        if len(entries) >= ANSWER_NODES and last > neighbour.page:
+            neighbour.page = last
+            neighbour.next_question = now
+        else:
+            neighbour.page = SELF_LABEL
+
+    def _at(self, path: int) -> Neighbour | None:
+        neighbour = self.neighbours.get(V358.director(path)) if V358.is_one_hop(path) else None
+        return neighbour if neighbour and neighbour.peer.label == path else None
 
     def _links(self) -> dict[int, PeerLink]:
         return {each.number: each.link for each in self.neighbours.values() if each.rpath}

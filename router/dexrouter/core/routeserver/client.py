@@ -25,7 +25,7 @@ from dexrouter.core.control import Answered, PingKind
 from dexrouter.core.metric import SUPERNODE_ANSWER, SUPERNODE_PATH
 from dexrouter.core.pathfinder.outputs import PathFound, SendMessage
 from dexrouter.core.peer import Peer
-from dexrouter.core.routeserver.announcer import CYCLE, Announcer
+from dexrouter.core.routeserver.announcer import CYCLE, KNOWS_RPATH, Announcer, Neighbour
 from dexrouter.core.routeserver.hunter import Hunter
 from dexrouter.core.routeserver.outputs import AskPeer, RouteServerOutput
 from dexrouter.core.routeserver.queries import Kind, Queries, Query, RouteServer
@@ -113,8 +113,8 @@ class RouteServerClient:
             self._hunt(routable, now)
         if self.active is not None and now >= self._next_look:
             self._next_look = now + CYCLE
-            for peer in self.announcer.watch(routable, now):
-                self._outputs.append(AskPeer(peer.label, PingKind.RPATH))
+            for neighbour in self.announcer.watch(routable, now):
+                self._ask_label(neighbour, now)
             self._tend(self.active, now)
 
     def _hunt(self, routable: list[Peer], now: float) -> None:
@@ -167,6 +167,8 @@ class RouteServerClient:
                 self._announced(query, message, now)
             case Kind.ROUTE:
                 self._route(query, message, now)
+            case Kind.PEERS:
+                self.announcer.heard_peers(query.asked.path, message.nodes, now - query.sent, now)
         return True
 
     def switch_error(self, path: int, now: float) -> None:
@@ -195,10 +197,19 @@ class RouteServerClient:
         if content is None:
             self.drops["routeserver.too_many_queries"] += 1
             return False
-        server = query.server
-        address = address_of(server.key)
-        self._outputs.append(SendMessage(server.key, address, server.version, server.path, content))
+        asked = query.asked
+        address = address_of(asked.key)
+        self._outputs.append(SendMessage(asked.key, address, asked.version, asked.path, content))
         return True
+
+    def _ask_label(self, neighbour: Neighbour, now: float) -> None:
+        """Ask a peer for its label of us, in the way that its version knows."""
+        peer = neighbour.peer
+        if peer.version >= KNOWS_RPATH:
+            self._outputs.append(AskPeer(peer.label, PingKind.RPATH))
+            return
+        asked = RouteServer(peer.key, peer.version, peer.label)
+        self._ask(Query(Kind.PEERS, asked, now, target=neighbour.page.to_bytes(8)))
 
     def _ask_route(self, server: RouteServer, target: Address, now: float) -> None:
         self._ask(Query(Kind.ROUTE, server, now, source=self._own.address, target=target))
@@ -211,9 +222,9 @@ class RouteServerClient:
         self._trial = None
         skew = _skew(query, message, now)
         if skew is None:
-            self.hunter.failed(query.server.key)
+            self.hunter.failed(query.asked.key)
             return
-        server = query.server
+        server = query.asked
         self.active = RouteServer(server.key, max(message.version, OLDEST_COMPATIBLE_VERSION), server.path)
         self._is_announcing = False
         self._has_path = False
@@ -222,7 +233,7 @@ class RouteServerClient:
         self._found(self.active, server.path, SUPERNODE_PATH)
 
     def _announced(self, query: Query, message: DhtMessage, now: float) -> None:
-        if self.active is None or query.server.key != self.active.key:
+        if self.active is None or query.asked.key != self.active.key:
             return
         self._is_announcing = False
         skew = _skew(query, message, now)
@@ -231,7 +242,7 @@ class RouteServerClient:
 
     def _route(self, query: Query, message: DhtMessage, now: float) -> None:
         found = _route_in(query, message)
-        if found is None or self.active is None or query.server.key != self.active.key:
+        if found is None or self.active is None or query.asked.key != self.active.key:
             return
         node = RouteServer(PublicKey(found.key), found.version, found.label)
         if node.key != self.active.key:
@@ -248,8 +259,8 @@ class RouteServerClient:
     def _unanswered(self, query: Query, now: float) -> None:
         if query.kind is Kind.PING:
             self._trial = None
-            self.hunter.failed(query.server.key)
-        elif query.kind is Kind.ANNOUNCE and self.active and query.server.key == self.active.key:
+            self.hunter.failed(query.asked.key)
+        elif query.kind is Kind.ANNOUNCE and self.active and query.asked.key == self.active.key:
             self._lose(now)
 
     def _lose(self, now: float) -> None:

@@ -1,7 +1,8 @@
-"""Queries to a route server that are under way (spec 05 §9).
+"""Queries of a route server's client that are under way (spec 05 §9, §10.4).
 
-An answer counts if its transaction id is that of a query, the session's key is the server's and `p` is there.
-Only what §9 lists is taken from it. At most 64 are under way, each for 6 s.
+An answer counts if its transaction id is that of a query, the session's key is that of the node asked and `p`
+is there. Only what §9 lists is taken from it. At most 64 are under way, each for 6 s; of them at most 32 to
+direct peers, each for 2 s.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from dexrouter.wire.errors import WireError
 __all__ = ["TIMEOUT", "Kind", "Queries", "Query", "RouteServer"]
 
 TIMEOUT: Final = 6.0
+PEER_TIMEOUT: Final = 2.0
+"""Seconds: a server, a direct peer."""
+
 MAX_OUTSTANDING: Final = 64
+MAX_PEERS_ASKED: Final = 32
 
 _TXID_PREFIX: Final = b"01"
 """Marks the transaction ids of a route server's client (spec 05 §2.5)."""
@@ -29,11 +34,13 @@ _TXID_RANDOM: Final = 12
 
 
 class Kind(Enum):
-    """What is asked; the value is `sq`."""
+    """What is asked; the value is `sq`, and for PEERS `q`."""
 
     PING = b"pn"
     ROUTE = b"gr"
     ANNOUNCE = b"ann"
+    PEERS = b"gp"
+    """A direct peer's list of its peers, in which we stand with its label of us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +57,17 @@ class Query:
     """One query under way."""
 
     kind: Kind
-    server: RouteServer
+    asked: RouteServer
+    """The route server; for PEERS the direct peer."""
     sent: float
     source: bytes | None = None
     target: bytes | None = None
     announcement: bytes | None = None
+
+    @property
+    def deadline(self) -> float:
+        """When it is given up."""
+        return self.sent + (PEER_TIMEOUT if self.kind is Kind.PEERS else TIMEOUT)
 
 
 class Queries:
@@ -66,14 +79,17 @@ class Queries:
 
     def ask(self, query: Query) -> bytes | None:
         """Make the message; None if too many are under way, or the path leads nowhere."""
-        form = V358.form_number(query.server.path)
-        if len(self._outstanding) >= MAX_OUTSTANDING or form < 0:
+        form = V358.form_number(query.asked.path)
+        is_to_peer = query.kind is Kind.PEERS
+        most = MAX_PEERS_ASKED if is_to_peer else MAX_OUTSTANDING
+        if len(self._outstanding) >= most or form < 0:
             return None
         txid = _TXID_PREFIX + self._entropy(_TXID_RANDOM)
         self._outstanding[txid] = query
         return DhtMessage(
             txid=txid,
-            snode_query=query.kind.value,
+            query=query.kind.value if is_to_peer else None,
+            snode_query=None if is_to_peer else query.kind.value,
             version=PROTOCOL_VERSION,
             scheme=V358,
             inverse_form=form,
@@ -91,14 +107,14 @@ class Queries:
         except WireError:
             return None
         query = None if message.is_query else self._outstanding.get(message.txid)
-        if query is None or query.server.key != sender or not message.version:
+        if query is None or query.asked.key != sender or not message.version:
             return None
         del self._outstanding[message.txid]
         return query, message
 
     def expire(self, now: float) -> list[Query]:
         """Give up and return what was not answered in time."""
-        late = [txid for txid, query in self._outstanding.items() if now >= query.sent + TIMEOUT]
+        late = [txid for txid, query in self._outstanding.items() if now >= query.deadline]
         return [self._outstanding.pop(txid) for txid in late]
 
     def forget(self) -> None:
@@ -107,4 +123,4 @@ class Queries:
 
     def next_deadline(self) -> float | None:
         """When the first is given up."""
-        return min((query.sent + TIMEOUT for query in self._outstanding.values()), default=None)
+        return min((query.deadline for query in self._outstanding.values()), default=None)
