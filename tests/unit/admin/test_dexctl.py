@@ -232,7 +232,9 @@ def test_the_log_is_followed_until_interrupted(rig: Rig) -> None:
         return replies
 
     with serve(answer, rig.password) as access:
-        command = [sys.executable, "-m", "dexrouter.cli.control", "-a", access.host, "-p", str(access.port)]
+        # Whoever runs the tests in the background may have them ignore the interrupt.
+        command = ["env", "--default-signal=INT", sys.executable, "-m", "dexrouter.cli.control"]
+        command += ["-a", access.host, "-p", str(access.port)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "router")}
         with subprocess.Popen(
             [*command, "-P", access.password, "log"], stdout=subprocess.PIPE, text=True, env=environment
