@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv6Address
 
-__all__ = ["Exposure", "Listener", "Reach", "judge", "listeners", "open_ports"]
+from dexsetup.facts import Listener
+
+__all__ = ["Exposure", "Reach", "judge", "listeners", "open_ports"]
 
 _PROCESS = re.compile(r'users:\(\("((?:[^"\\]|\\.)*)"')
 _ADVICE = {
@@ -33,18 +35,6 @@ class Reach(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """A socket that listens where the mesh could reach it."""
-
-    protocol: str
-    place: str
-    """As ss writes it: `*`, `[::]` or the mesh address."""
-    port: int
-    program: str
-    """Its name; empty where only root may know it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Exposure:
     """A listener, and what the mesh gets of it."""
 
@@ -53,8 +43,11 @@ class Exposure:
     advice: str = ""
 
 
-def listeners(shown: str, address: str) -> tuple[Listener, ...]:
-    """Return those of `ss -H -lntup` that the mesh address leads to, sorted by port."""
+def listeners(shown: str, address: str = "") -> tuple[Listener, ...]:
+    """Return those of `ss -H -lntup` that the mesh address leads to, sorted by port.
+
+    Without an address: those that listen on every address of the machine, IPv6 among them.
+    """
     found = set()
     for line in shown.splitlines():
         words = line.split()

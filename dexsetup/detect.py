@@ -13,10 +13,11 @@ from base64 import b64decode, b64encode
 from dataclasses import asdict
 from typing import Any, Literal
 
-from dexsetup.errors import AnswersError
-from dexsetup.facts import Account, Facts, FileFact, MailServer, Program
+from dexsetup.audit import listeners
+from dexsetup.errors import AnswersError, HostError
+from dexsetup.facts import Account, Baresip, Facts, FileFact, Listener, MailServer, Program, Zone
 from dexsetup.host.accounts import Accounts
-from dexsetup.host.base import Host
+from dexsetup.host.base import FirewallState, Host
 from dexsetup.report.redact import Redactor
 
 __all__ = ["detect", "facts_from_json", "facts_to_json"]
@@ -44,6 +45,18 @@ _PROGRAMS: dict[str, tuple[str, ...]] = {
     "ip": ("ip", "-V"),
     "NetworkManager": ("NetworkManager", "--version"),
 }
+_LINPHONE_APP = "com.belledonnecommunications.linphone"
+_WINDOWED_LINPHONES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("linphone-desktop", "/usr/bin/linphone", ("dpkg-query", "-W", "-f", "${Version}", "linphone-desktop")),
+    ("linphone-desktop", "/usr/bin/linphone", ("rpm", "-q", "--qf", "%{VERSION}", "linphone-desktop")),
+    ("linphone-flatpak", _LINPHONE_APP, ("flatpak", "info", _LINPHONE_APP)),
+)
+"""Name among the programs, what starts it, what tells its version."""
+_BARESIP_MODULES = (
+    "/usr/lib/baresip/modules",
+    "/usr/lib64/baresip/modules",
+    "/usr/local/lib/baresip/modules",
+)
 _PYTHONS = ("/usr/bin/python3",)
 _VERSION = re.compile(r"\d+(?:\.\d+)+[\w.-]*")
 
@@ -68,9 +81,12 @@ def detect(host: Host, *, program_tree: str = "") -> Facts:
         python=next((path for path in _PYTHONS if host.stat(path) is not None), _PYTHONS[0]),
         accounts=_accounts(host),
         mail_server=_mail_server(host, family),
-        programs=_programs(host),
+        programs={**_programs(host), **_linphones(host)},
         running_router=_running_router(host),
         program_tree=program_tree,
+        baresip=_baresip(host),
+        zones=_zones(host),
+        listening=listeners(host.probe(["ss", "-H", "-lntup"]).stdout) if host.is_live else (),
     )
 
 
@@ -153,6 +169,26 @@ def _port_25_holder(host: Host) -> str:
     return match[1] if match is not None else "?"
 
 
+def _zones(host: Host) -> tuple[Zone, ...]:
+    """Return what a firewalld that runs lets in. One that refuses to say is one of which nothing is known."""
+    firewall = host.firewall
+    if firewall.state is not FirewallState.RUNNING:
+        return ()
+    found = []
+    try:
+        uplink, default = firewall.zone_of_uplink(), firewall.default_zone()
+        for name in firewall.zones_in_use():
+            openings, members = firewall.zone_openings(name), firewall.zone_members(name)
+            if openings is not None:
+                interfaces = tuple(sorted(members[1])) if members is not None else ()
+                found.append(
+                    Zone(name, interfaces, openings[1], openings[0], name == uplink, name == default)
+                )
+    except HostError:
+        return ()
+    return tuple(found)
+
+
 def _programs(host: Host) -> dict[str, Program]:
     found = {}
     for name, argv in _PROGRAMS.items():
@@ -162,6 +198,25 @@ def _programs(host: Host) -> dict[str, Program]:
         version = _VERSION.search(shown.stdout + shown.stderr)
         found[name] = Program(_path_of(host, argv[0]), version[0] if version is not None else "")
     return found
+
+
+def _linphones(host: Host) -> dict[str, Program]:
+    """Return linphone's forms with windows: asked of their packages, as they need a display."""
+    found = {}
+    for name, path, argv in _WINDOWED_LINPHONES:
+        shown = host.probe(list(argv))
+        version = _VERSION.search(shown.stdout)
+        if shown.status == 0 and version is not None:
+            found[name] = Program(path, version[0])
+    return found
+
+
+def _baresip(host: Host) -> Baresip | None:
+    for path in _BARESIP_MODULES:
+        names = tuple(name.removesuffix(".so") for name in host.list_directory(path) if name.endswith(".so"))
+        if names:
+            return Baresip(path, names)
+    return None
 
 
 def _path_of(host: Host, program: str) -> str:
@@ -222,12 +277,22 @@ def facts_from_json(text: str, name: str = "facts") -> Facts:
         value["mail_server"] = MailServer(
             **{**server, "installed": Program(**installed) if installed else None}
         )
+        modules = value.get("baresip")
+        if modules:
+            value["baresip"] = Baresip(modules["module_path"], tuple(modules["modules"]))
+        value["zones"] = tuple(_zone_from_json(zone) for zone in value.get("zones", ()))
+        value["listening"] = tuple(Listener(**one) for one in value.get("listening", ()))
         value["accounts"] = tuple(Account(**account) for account in value["accounts"])
         value["programs"] = {key: Program(**program) for key, program in value["programs"].items()}
         value["files"] = {path: _file_from_json(file) for path, file in value["files"].items()}
         return Facts(**value)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AnswersError((f"{name}: these are not facts of a machine: {error}",)) from error
+
+
+def _zone_from_json(value: dict[str, Any]) -> Zone:
+    openings = tuple((name, tuple(ports)) for name, ports in value["openings"])
+    return Zone(**{**value, "interfaces": tuple(value["interfaces"]), "openings": openings})
 
 
 def _file_from_json(value: dict[str, Any]) -> FileFact:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Account", "Facts", "FileFact", "MailServer", "Program"]
+__all__ = ["Account", "Baresip", "Facts", "FileFact", "Listener", "MailServer", "Program", "Zone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,43 @@ class MailServer:
 
 
 @dataclass(frozen=True, slots=True)
+class Baresip:
+    """What baresip's packages brought: where its modules are, and which."""
+
+    module_path: str
+    modules: tuple[str, ...]
+    """Names without the ending, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """What one zone of a running firewalld lets in, as it runs."""
+
+    name: str
+    interfaces: tuple[str, ...]
+    openings: tuple[tuple[str, tuple[str, ...]], ...]
+    """(service, ports); the empty name for ports of the zone's own. Ports: 25/tcp, 1025-65535/udp."""
+    target: str = "default"
+    """ACCEPT lets everything in; what is let in is the openings otherwise."""
+    is_uplink: bool = False
+    """Whether the interface with the default route is in it."""
+    is_default: bool = False
+    """Whether an interface falls into it that nobody gave another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A socket that listens on all addresses, or on one that is not of the machine alone."""
+
+    protocol: str
+    place: str
+    """As ss writes it: `*`, `[::]` or an address."""
+    port: int
+    program: str
+    """Its name; empty where only root may know it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """One machine."""
 
@@ -76,10 +113,16 @@ class Facts:
     accounts: tuple[Account, ...]
     mail_server: MailServer
     programs: dict[str, Program]
-    """By name: s-nail, mailx, alpine, linphone, baresip, cjdroute ... Absent: not installed."""
+    """By name: s-nail, mailx, alpine, linphone (the console's), linphone-desktop, linphone-flatpak, baresip,
+    cjdroute ... Absent: not installed."""
     running_router: Literal["none", "embedded", "cjdns"]
     program_tree: str
     """Directory with the files of dexsetup and its dependencies, ready to be copied to /opt/dexsetup."""
+    baresip: Baresip | None = None
+    zones: tuple[Zone, ...] = ()
+    """Those of a running firewalld that are in use."""
+    listening: tuple[Listener, ...] = ()
+    """What listens on every address of the machine."""
     files: dict[str, FileFact] = field(default_factory=dict)
     """The files that the steps asked to see (Step.reads)."""
 

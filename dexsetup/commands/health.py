@@ -21,13 +21,14 @@ from dexsetup.commands.session import Session
 from dexsetup.doctor import Finding, Remedy, examine
 from dexsetup.errors import AnswersError, MachineError
 from dexsetup.exitcodes import ExitCode
+from dexsetup.exposure import lets_in, zone_of_device
 from dexsetup.host.base import FirewallState
 from dexsetup.plan.events import Grade
 from dexsetup.plan.model import AddressBound
 from dexsetup.plan.verify import wait_for
 from dexsetup.scan import USUAL_PORTS, open_tcp_ports, parse_ports
 from dexsetup.steps.configuration import udp_ports
-from dexsetup.steps.firewall import GUARD_UNIT, SIP, ZONE, chosen_services, mesh_ports
+from dexsetup.steps.firewall import GUARD_UNIT, SIP, chosen_services, mesh_ports
 
 __all__ = ["audit", "audit_from_outside", "doctor"]
 
@@ -191,16 +192,27 @@ def _let_in(
     session: Session, device: str | None, chosen: frozenset[tuple[int, str]]
 ) -> tuple[frozenset[tuple[int, str]] | None, str]:
     """Return what the firewall lets in from the mesh (None: everything), and how that is known."""
-    firewall = session.host.firewall
-    if firewall.state is FirewallState.RUNNING:
-        members = firewall.zone_members(ZONE)
-        if members is not None and device in members[1]:
-            known = frozenset(open_ports(mesh_ports(members[0])))
-            return known, f"{device} is in the zone {ZONE}: {', '.join(sorted(members[0])) or 'nothing'}"
-        return None, f"the mesh interface is not in the zone {ZONE}: the zone of other interfaces decides"
+    zone = zone_of_device(session.facts.zones, device or "")
+    if zone is not None:
+        openings = lets_in(zone)
+        services = ", ".join(sorted(what for what, _ in openings or () if what)) or "no service"
+        words = f"{device or 'the mesh interface'} is in the zone {zone.name}: {services}"
+        if openings is None:
+            return None, f"{words}; this zone lets everything in"
+        ports = [port for _, opened in openings for port in opened]
+        own = [port for what, opened in openings for port in opened if not what]
+        known = frozenset(open_ports(_split(port) for port in ports))
+        return known, f"{words}, {', '.join(own)}" if own else words
+    if session.host.firewall.state is FirewallState.RUNNING:
+        return None, "firewalld does not say what it lets in: it may be everything"
     if session.host.services.state(GUARD_UNIT).active:
         return chosen, f"{GUARD_UNIT} lets in what was chosen"
     return None, "no firewall that dexsetup knows runs: nothing is shut out"
+
+
+def _split(port: str) -> tuple[str, str]:
+    ports, _, protocol = port.partition("/")
+    return ports, protocol
 
 
 def _table(session: Session, address: str, words: str, exposures: tuple[Exposure, ...]) -> None:

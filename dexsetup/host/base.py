@@ -153,6 +153,10 @@ class ServiceManager(Protocol):
         """Stop and start it."""
         ...
 
+    def reload(self, unit: str) -> None:
+        """Let it read its configuration again while it runs; one that cannot is restarted."""
+        ...
+
 
 class Firewall(Protocol):
     """Lets traffic in, by zone and port."""
@@ -162,6 +166,10 @@ class Firewall(Protocol):
 
     def zone_of_uplink(self) -> str:
         """Return the zone of the interface with the default route, else the default zone."""
+        ...
+
+    def default_zone(self) -> str:
+        """Return the zone into which an interface falls that nobody gave another."""
         ...
 
     def is_open(self, zone: str, port: int, protocol: str) -> tuple[bool, bool]:
@@ -198,6 +206,14 @@ class Firewall(Protocol):
 
     def zone_members(self, zone: str) -> tuple[frozenset[str], frozenset[str]] | None:
         """Return (services, interfaces) of a zone as it runs; None where it is not there."""
+        ...
+
+    def zone_openings(self, zone: str) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]] | None:
+        """Return (target, openings) of a zone as it runs; None where it is not there.
+
+        An opening is (service, ports), with the empty name for ports of the zone's own; ports as firewalld
+        writes them, `25/tcp` or `7078-7079/udp`. The target is default, ACCEPT, DROP or %%REJECT%%.
+        """
         ...
 
     def release_interface(self, zone: str, interface: str) -> None:

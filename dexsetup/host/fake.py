@@ -133,6 +133,11 @@ class FakeServices:
         words = self.refuses_to_start.get(unit, "")
         self._set(unit, "restart", active=not words, detail=words)
 
+    def reload(self, unit: str) -> None:
+        """Let it read its configuration again; what the unit refuses to start with, it dies of."""
+        words = self.refuses_to_start.get(unit, "")
+        self._set(unit, "reload", active=not words, detail=words)
+
     def _set(self, unit: str, verb: str, **changes: Any) -> None:
         state = self.state(unit)
         if not state.exists:
@@ -155,6 +160,12 @@ class FakeFirewall:
     rules: set[tuple[str, str]] = field(default_factory=set)
     kept_rules: set[tuple[str, str]] = field(default_factory=set)
     zones: dict[str, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
+    openings: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = field(default_factory=dict)
+    """By zone: (service, ports) of what it lets in."""
+    targets: dict[str, str] = field(default_factory=dict)
+    service_ports: dict[str, tuple[str, ...]] = field(
+        default_factory=lambda: {"smtp": ("25/tcp",), "ssh": ("22/tcp",)}
+    )
     read_zones: Callable[[], dict[str, bytes]] = dict
     """Gives the files of zones by name: what a reload sees."""
 
@@ -180,6 +191,16 @@ class FakeFirewall:
         """Return what the last reload has read."""
         return self.zones.get(zone)
 
+    def zone_openings(self, zone: str) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]] | None:
+        """Return what `openings` says, the services of the last reload, and the ports that were opened."""
+        if zone not in {*self.openings, *self.zones, self.uplink}:
+            return None
+        services = sorted(self.zones[zone][0]) if zone in self.zones else ()
+        read = tuple((name, self.service_ports.get(name, ())) for name in services)
+        opened = sorted(f"{port}/{protocol}" for where, port, protocol in self.runtime if where == zone)
+        own = (("", tuple(opened)),) if opened else ()
+        return self.targets.get(zone, "default"), (*self.openings.get(zone, ()), *read, *own)
+
     def release_interface(self, zone: str, interface: str) -> None:
         """Take it out of the running zone."""
         services, interfaces = self.zones[zone]
@@ -196,6 +217,10 @@ class FakeFirewall:
         }
 
     def zone_of_uplink(self) -> str:
+        """Return the zone that the default route is in."""
+        return self.uplink
+
+    def default_zone(self) -> str:
         """Return the zone that the default route is in."""
         return self.uplink
 

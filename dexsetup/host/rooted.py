@@ -50,6 +50,10 @@ class NoFirewall:
         """There are no zones."""
         return None
 
+    def zone_openings(self, zone: str) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]] | None:
+        """There are no zones."""
+        return None
+
     def release_interface(self, zone: str, interface: str) -> None:
         """No interface is in a zone."""
 
@@ -57,6 +61,10 @@ class NoFirewall:
         """There is nothing to read anew."""
 
     def zone_of_uplink(self) -> str:
+        """There are no zones."""
+        return ""
+
+    def default_zone(self) -> str:
         """There are no zones."""
         return ""
 
@@ -168,7 +176,7 @@ class ImageServices:
     def start(self, unit: str) -> None:
         """Nothing runs in an image."""
 
-    stop = restart = start
+    stop = restart = reload = start
 
     def _load(self, unit: str) -> UnitFile | None:
         return load_unit(unit, self._files.read, self._files.list_directory)

@@ -110,6 +110,7 @@ def _planned(checked: CheckedStep) -> PlannedStep:
         ),
         risks=tuple((risk.name, risk.text) for risk in checked.risks),
         notes=(*checked.step.notes, *notes),
+        doors=checked.step.doors,
         problem=problem,
     )
 

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from dexsetup.exposure import Door
+
 __all__ = [
     "Asked",
     "Changed",
@@ -73,6 +75,8 @@ class PlannedStep:
     risks: tuple[tuple[str, str], ...] = ()
     """(name, text) of the risks that its changes bring."""
     notes: tuple[str, ...] = ()
+    doors: tuple[Door, ...] = ()
+    """What becomes reachable, from where, before and after."""
     problem: str = ""
     """Why it cannot be done, or what the conflict is."""
 

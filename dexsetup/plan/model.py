@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from dexsetup.exposure import Door
+
 __all__ = [
     "AddressBound",
     "Directory",
@@ -70,6 +72,8 @@ class ManagedFile:
     """Command that must accept the new file before it is installed; `{}` stands for its temporary path."""
     secret: bool = False
     """The diff shows keys and passwords as ***."""
+    unless_running: tuple[str, ...] = ()
+    """Programs of `as_user` that write their own view over ours at their end: it waits for that."""
     template: str = ""
     """Name and version of the template it came from, for the record of what we wrote."""
     on_conflict: Literal["stop", "ours", "theirs"] = "stop"
@@ -143,6 +147,8 @@ class Unit:
     active: bool = True
     restart_on: tuple[str, ...] = ()
     """Paths of resources of this plan: if applying changed one of them, the unit is restarted."""
+    reload_on: tuple[str, ...] = ()
+    """The same, but the unit takes the change while it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +256,8 @@ class StepPlan:
     risks: tuple[Risk, ...] = ()
     notes: tuple[str, ...] = ()
     """Sentences for the person: what follows from this, what was left alone and why."""
+    doors: tuple[Door, ...] = ()
+    """What becomes reachable, from where, before and after."""
     unavailable: str = ""
     """Why this machine cannot do it (one sentence), or empty."""
     address: str | None = None

@@ -16,6 +16,7 @@ from typing import TextIO
 from dexsetup import __version__
 from dexsetup.errors import AnswersError, DexsetupError
 from dexsetup.exitcodes import ExitCode
+from dexsetup.exposure import door_lines
 from dexsetup.plan.events import (
     Asked,
     Changed,
@@ -161,6 +162,8 @@ class Console:
         for name, text in step.risks:
             self._tell(_wrapped(f"risk {name}: {text}", indent))
         if step.mark is not StepMark.IN_SYNC or with_notes:
+            for line in door_lines(step.doors, _WIDTH - len(indent)):
+                self._tell(f"{indent}{line}")
             for note in step.notes:
                 self._tell(_wrapped(f"note: {note}", indent))
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from dexrouter.config import RouterConfig, TunDevice
 from dexsetup.answers.model import Answers, Firewall
+from dexsetup.exposure import Openings, Wish, preview, spared
 from dexsetup.facts import Facts
 from dexsetup.plan.model import (
     FirewallOpening,
@@ -73,15 +74,20 @@ class FirewallStep(ReadsConfig):
         config = parsed(content)
         device = _device(config)
         if not firewall.enable:
-            return StepPlan(name=self.name, title=self.title, resources=_switched_off(facts, device))
+            resources = _switched_off(facts, device)
+            doors = preview(facts, _wish(facts, firewall, device, udp_ports(config), ()))
+            return StepPlan(name=self.name, title=self.title, resources=resources, doors=doors)
         ports, services = udp_ports(config), chosen_services(answers, _present_services(facts))
+        wish = _wish(facts, firewall, device, ports, services)
+        said = spared(facts, wish)
         return StepPlan(
             name=self.name,
             title=self.title,
             resources=_resources(inputs, firewall, device, ports, services),
             needs=("router",),
             risks=_risks(firewall),
-            notes=_notes(facts, firewall, device, ports),
+            notes=(*((said,) if said else ()), *_notes(facts, firewall, device, ports)),
+            doors=preview(facts, wish),
         )
 
 
@@ -180,6 +186,26 @@ def _guard(inputs: Inputs, device: str, services: tuple[str, ...]) -> tuple[Reso
 
 def _file(renderer: Renderer, path: str, template: str, content: bytes | None) -> ManagedFile:
     return ManagedFile(path, content, template=f"{template} {renderer.version(template)}")
+
+
+def _wish(
+    facts: Facts, firewall: Firewall, device: str, ports: tuple[int, ...], services: tuple[str, ...]
+) -> Wish:
+    """Return what is to be let in. Without a zone of its own the mesh gets mail alone, from every side."""
+    guard = facts.files.get(_GUARD_FILE)
+    has_guard = guard is not None and guard.content is not None
+    return Wish(
+        device=device,
+        router_ports=tuple(port for port in ports if port),
+        services=_openings(services if device else (name for name in services if name == "smtp")),
+        is_managed=firewall.enable,
+        has_guard=firewall.guard and bool(device) and facts.init == "systemd",
+        guarded=_openings(sorted(_present_services(facts))) if has_guard else None,
+    )
+
+
+def _openings(services: Iterable[str]) -> Openings:
+    return tuple((name, tuple(f"{port}/{protocol}" for port, protocol in _PORTS[name])) for name in services)
 
 
 def _switched_off(facts: Facts, device: str) -> tuple[Resource, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dexsetup.detect import detect, facts_from_json, facts_to_json
-from dexsetup.errors import AnswersError
+from dexsetup.errors import AnswersError, HostError
 from dexsetup.facts import FileFact
 from dexsetup.host.base import Completed, FirewallState, UnitState
 from dexsetup.host.fake import FakeHost
@@ -65,6 +65,18 @@ def fedora() -> FakeHost:
     answer(host, "mailx", "-V", out="s-nail v14.9.25, 2024-06-27\n")
     answer(host, "cjdroute", "--version", out="Cjdns version: cjdns-v21.1-16.fc41\n")
     answer(host, "ip", "-V", out="ip utility, iproute2-6.14.0\n")
+    host.firewall.uplink = "FedoraWorkstation"
+    host.firewall.openings["FedoraWorkstation"] = (
+        ("dhcpv6-client", ("546/udp",)),
+        ("ssh", ("22/tcp",)),
+        ("", ("1025-65535/tcp", "1025-65535/udp")),
+    )
+    answer(
+        host,
+        *("ss", "-H", "-lntup"),
+        out='tcp LISTEN 0 128 *:22 *:* users:(("sshd",pid=6,fd=4))\n'
+        'tcp LISTEN 0 128 127.0.0.1:631 *:* users:(("cupsd",pid=7,fd=4))\n',
+    )
     return host
 
 
@@ -83,6 +95,19 @@ def test_recorded_machines_load_and_have_their_familys_places(name: str) -> None
     assert facts_to_json(facts) == text
     places = {"debian": "/etc/smtpd.conf", "fedora": "/etc/opensmtpd/smtpd.conf", "other": ""}
     assert facts.mail_server.config == places[facts.family]
+
+
+def test_a_firewall_that_refuses_to_say_leaves_its_zones_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not ask it, learns nothing, and everything else is found."""
+
+    def refused(zone: str) -> None:
+        raise HostError("firewalld refused.", why=f"NOT_AUTHORIZED: {zone}")
+
+    host = fedora()
+    monkeypatch.setattr(type(host.firewall), "zone_openings", lambda _, zone: refused(zone))
+    facts = detect(host)
+    assert facts.zones == ()
+    assert [listener.program for listener in facts.listening] == ["sshd"]
 
 
 def test_people_are_those_who_log_in() -> None:

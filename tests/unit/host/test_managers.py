@@ -161,6 +161,16 @@ def test_systemd_is_asked_for_properties() -> None:
         Systemd(Commands(("start", 1, "", "Job failed."), log)).start("x.service")
 
 
+class Service:
+    """Settings of a service, as the bindings give them."""
+
+    def __init__(self, ports: list[tuple[str, str]]) -> None:
+        self.ports = ports
+
+    def getPorts(self) -> list[tuple[str, str]]:  # noqa: N802 - the bindings' name
+        return self.ports
+
+
 class FakeClient:
     """Behaves as spec 11 §2.1 says of firewall.client.FirewallClient."""
 
@@ -206,6 +216,9 @@ class FakeClient:
 
     def getPorts(self, zone: str) -> list[list[str]]:  # noqa: N802 - as above
         return [[port, protocol] for place, port, protocol in sorted(self.runtime) if place == zone]
+
+    def getServiceSettings(self, name: str) -> Service:  # noqa: N802 - as above
+        return Service({"ssh": [("22", "tcp")]}[name])
 
     def getRichRules(self, zone: str) -> list[str]:  # noqa: N802 - as above
         return [rule for place, rule in sorted(self.rules) if place == zone]
@@ -277,6 +290,9 @@ class FakeZone:
     def getServices(self) -> list[str]:  # noqa: N802 - as above
         return []
 
+    def getTarget(self) -> str:  # noqa: N802 - as above
+        return "ACCEPT"
+
     def getProtocols(self) -> list[str]:  # noqa: N802 - as above
         return []
 
@@ -340,6 +356,42 @@ def test_a_zone_is_seen_with_its_services_and_interfaces() -> None:
     firewall.add_rule("home", "rule drop")
     firewall.remove_rule("home", "rule drop", permanently=False)
     assert firewall.has_rule("home", "rule drop") == (False, True)
+
+
+def test_a_zone_is_seen_with_everything_it_lets_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services with their ports, ports of its own, and what becomes of the rest."""
+    client = FakeClient()
+    firewall = Firewalld(client, lambda: "eth0")
+    assert firewall.default_zone() == "public"
+    assert firewall.zone_openings("cjdns") is None
+    monkeypatch.setattr(client, "getServices", lambda zone: ["ssh"] if zone == "home" else [])
+    firewall.open_port("home", 8080, "tcp")
+    assert firewall.zone_openings("home") == ("ACCEPT", (("ssh", ("22/tcp",)), ("", ("8080/tcp",))))
+    assert firewall.zone_openings("public") == ("ACCEPT", ())
+
+
+def test_firewall_cmd_tells_what_a_zone_lets_in() -> None:
+    """The same, by the commands; a stopped one lets nothing in and keeps nothing out."""
+    commands = Commands(
+        ("--get-zones", 0, "cjdns public\n", ""),
+        ("--zone=public --list-services", 0, "ssh dhcpv6-client\n", ""),
+        ("--zone=public --list-ports", 0, "8080/tcp 1025-65535/udp\n", ""),
+        ("--permanent --service=ssh --get-ports", 0, "22/tcp\n", ""),
+        ("--permanent --service=dhcpv6-client --get-ports", 0, "546/udp\n", ""),
+        ("--permanent --zone=public --get-target", 0, "default\n", ""),
+        ("--get-default-zone", 0, "public\n", ""),
+    )
+    firewall = FirewalldCommands(commands, FirewallState.RUNNING, lambda: "")
+    assert firewall.default_zone() == "public"
+    assert firewall.zone_openings("other") is None
+    openings = (
+        ("dhcpv6-client", ("546/udp",)),
+        ("ssh", ("22/tcp",)),
+        ("", ("1025-65535/udp", "8080/tcp")),
+    )
+    assert firewall.zone_openings("public") == ("default", openings)
+    stopped = FirewalldCommands(commands, FirewallState.STOPPED, lambda: "")
+    assert stopped.zone_openings("public") is None
 
 
 def test_firewall_cmd_reloads_and_sets_again_what_was_passing() -> None:
