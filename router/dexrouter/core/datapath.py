@@ -23,7 +23,7 @@ from typing import Final
 from dexrouter.core.handlers import Handlers
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.outputs import Buffer, ToTun
-from dexrouter.core.packets import HEAD_ROOM, Packets, Span
+from dexrouter.core.packets import HEAD_ROOM, Packets, Span, alike, fields, total_size
 from dexrouter.core.peering import Peering
 from dexrouter.core.sessions import Session, Sessions
 from dexrouter.core.switch import ROUTER, Switch
@@ -49,6 +49,11 @@ _MESH_BYTE: Final = 0xFC
 _LAST_NEXT_HEADER: Final = 255
 _PATH: Final = Struct(">QI")
 _WORD: Final = Struct(">I")
+_FRAME_HEAD: Final = Struct(f"{_FRAME_AT}x{_SESSION_AT - _FRAME_AT}s").unpack_from
+"""Of a datagram: switch header and handle."""
+_CONTENT_TYPE: Final = Struct(f">{_CONTENT_AT - 2}xH").unpack_from
+_IPV6_HEAD: Final = Struct(">B5xBx32s").unpack_from
+"""Version with half of the traffic class, next header, both addresses."""
 _NEW_FRAME: Final = 0x40
 """Version 1, nothing shifted yet."""
 
@@ -97,27 +102,18 @@ class DataPath(ABC):
 
     def _forward_runs(self, packets: Packets, spans: list[Span], source: int, now: float) -> None:
         """Divide frames from one peer into runs with the same header, handle included."""
-        buffer, count, first = packets.buffer, len(spans), 0
-        while first < count:
-            start, end = spans[first]
-            if end - start < _SESSION_AT:
-                self._forward(bytes(packets.view[start + _FRAME_AT : end]), source, now)
-                first += 1
+        if not spans:
+            return
+        heads = fields(packets, spans, _FRAME_HEAD, _SESSION_AT)
+        for first, last in alike(heads):
+            run, head = spans[first:last], heads[first]
+            if head is not None:
+                self._forward_run(packets, run, head[0], source, now)
                 continue
-            head = buffer[start + _FRAME_AT : start + _SESSION_AT]
-            last = first + 1
-            while last < count:
-                start, end = spans[last]
-                if end - start < _SESSION_AT or buffer[start + _FRAME_AT : start + _SESSION_AT] != head:
-                    break
-                last += 1
-            run = spans if last - first == count else spans[first:last]
-            self._forward_run(packets, run, head, source, now)
-            first = last
+            for start, end in run:
+                self._forward(bytes(packets.view[start + _FRAME_AT : end]), source, now)
 
-    def _forward_run(
-        self, packets: Packets, run: list[Span], head: bytearray, source: int, now: float
-    ) -> None:
+    def _forward_run(self, packets: Packets, run: list[Span], head: bytes, source: int, now: float) -> None:
         decided = self.switch.header_for_run(head, source)
         if decided is None:
             for start, end in run:
@@ -156,27 +152,27 @@ class DataPath(ABC):
     def _deliver_run(
         self, session: Session, path: int, packets: Packets, run: list[Span], now: float
     ) -> None:
-        self.sessions.heard_run(
-            session, path, sum(end - start for start, end in run) - len(run) * _DATA_AT, now
-        )
+        self.sessions.heard_run(session, path, total_size(run) - len(run) * _DATA_AT, now)
         buffer, view = packets.buffer, packets.view
-        deliver = self._packets_for_host().append
-        header, described = b"", (-1, -1)
-        for start, end in run:
-            content_type = buffer[start + 58] << 8 | buffer[start + 59]
-            length = end - start - _CONTENT_AT
-            if length < 0:
-                self.drops["session.no_data_header"] += 1
-            elif content_type > _LAST_NEXT_HEADER or content_type in self.handlers.types:
-                content = bytes(view[start + _CONTENT_AT : end])
-                self._deliver(session, content_type, content, path, now)
-            else:
-                if described != (content_type, length):
-                    described = content_type, length
-                    header = header_for(session.address, self.own.address, content_type, length)
-                # The IPv6 header has the room of all that stood between the link's header and the content.
+        deliver = self._packets_for_host().extend
+        kinds = fields(packets, run, _CONTENT_TYPE, _CONTENT_AT)
+        keys = list(zip(kinds, [end - start for start, end in run], strict=True))
+        for first, last in alike(keys):
+            kind, size = keys[first]
+            some = run[first:last]
+            if kind is None:
+                self.drops["session.no_data_header"] += len(some)
+                continue
+            content_type: int = kind[0]
+            if content_type > _LAST_NEXT_HEADER or content_type in self.handlers.types:
+                for start, end in some:
+                    self._deliver(session, content_type, bytes(view[start + _CONTENT_AT : end]), path, now)
+                continue
+            # The IPv6 header has the room of all that stood between the link's header and the content.
+            header = header_for(session.address, self.own.address, content_type, size - _CONTENT_AT)
+            for start, _ in some:
                 buffer[start + _FRAME_AT : start + _CONTENT_AT] = header
-                deliver(view[start + _FRAME_AT : end])
+            deliver([view[start + _FRAME_AT : end] for start, end in some])
 
     def _packets_for_host(self) -> list[Buffer]:
         outputs = self.peering.outputs
@@ -191,36 +187,25 @@ class DataPath(ABC):
 
     def _send_runs(self, packets: Packets, now: float) -> None:
         """Divide what the host sends into runs to one destination with one next header (spec 04 §9.2)."""
-        buffer, spans, first = packets.buffer, packets.spans, 0
-        count = len(spans)
-        while first < count:
-            start, end = spans[first]
-            if end - start < _IPV6 or buffer[start] >> 4 != 6 or buffer[start + 24] != _MESH_BYTE:
+        spans = packets.spans
+        if not spans:
+            return
+        heads = fields(packets, spans, _IPV6_HEAD, _IPV6)
+        for first, last in alike(heads):
+            run, head = spans[first:last], heads[first]
+            if head is not None:
+                version, next_header, ends = head
+                if version >> 4 == 6 and ends[16] == _MESH_BYTE:
+                    self._send_run(packets, run, ends, next_header, now)
+                    continue
+            for start, end in run:
                 self._into_tunnel(bytes(packets.view[start:end]), now)
-                first += 1
-                continue
-            ends, next_header = buffer[start + 8 : start + 40], buffer[start + 6]
-            last = first + 1
-            while last < count:
-                start, end = spans[last]
-                if (
-                    end - start < _IPV6
-                    or buffer[start + 8 : start + 40] != ends
-                    or buffer[start + 6] != next_header
-                    or buffer[start] >> 4 != 6
-                ):
-                    break
-                last += 1
-            self._send_run(packets, spans[first:last], ends, next_header, now)
-            first = last
 
-    def _send_run(
-        self, packets: Packets, run: list[Span], ends: bytearray, next_header: int, now: float
-    ) -> None:
-        if bytes(ends[:16]) != self.own.address:
+    def _send_run(self, packets: Packets, run: list[Span], ends: bytes, next_header: int, now: float) -> None:
+        if ends[:16] != self.own.address:
             self.drops["tun.foreign_source"] += len(run)
             return
-        destination = Address(bytes(ends[16:]))
+        destination = Address(ends[16:])
         view = packets.view
         if destination == self.own.address:
             self._packets_for_host().extend(bytes(view[start:end]) for start, end in run)
@@ -252,7 +237,6 @@ class DataPath(ABC):
         before = header + _WORD.pack(session.send_handle)
         if not session.crypto.seal_run(packets, run, 0, before, data_header(next_header), now):
             return False
-        content = sum(end - start for start, end in run) - len(run) * _IPV6
-        self.sessions.sent_run(session, content, now)
+        self.sessions.sent_run(session, total_size(run) - len(run) * _IPV6, now)
         self.peering.send_run(self.peering.by_slot[slot], packets, run, -HEAD_ROOM, now)
         return True

@@ -15,12 +15,13 @@ of the buffer: they are good until its owner fills it again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby, repeat
 from typing import Any, Final
 
 from dexrouter.crypto.primitives import pointer
 
-__all__ = ["HEAD_ROOM", "Packets", "Span", "copied"]
+__all__ = ["HEAD_ROOM", "Packets", "Span", "alike", "copied", "fields", "total_size"]
 
 HEAD_ROOM: Final = 20
 
@@ -60,3 +61,30 @@ def copied(packets: Sequence[bytes | bytearray | memoryview]) -> Packets:
     made = Packets(bytearray(b"".join(parts)))
     made.spans = spans
     return made
+
+
+def total_size(spans: Sequence[Span]) -> int:
+    """Bytes of packets together."""
+    return sum([end - start for start, end in spans])
+
+
+def fields(
+    packets: Packets, spans: Sequence[Span], unpack: Callable[..., tuple[Any, ...]], size: int
+) -> list[tuple[Any, ...] | None]:
+    """Read the same fields of many packets; None for one that is shorter than `size`."""
+    buffer = packets.buffer
+    if min([end - start for start, end in spans]) < size:
+        return [unpack(buffer, start) if end - start >= size else None for start, end in spans]
+    return list(map(unpack, repeat(buffer), [start for start, _ in spans]))
+
+
+def alike(keys: list[Any]) -> Iterator[tuple[int, int]]:
+    """Divide a column into runs of equal values: where each begins, and where it ends."""
+    if keys.count(keys[0]) == len(keys):
+        yield 0, len(keys)
+        return
+    first = 0
+    for _, run in groupby(keys):
+        last = first + len(list(run))
+        yield first, last
+        first = last

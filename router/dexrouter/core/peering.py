@@ -35,7 +35,7 @@ from typing import Final, NamedTuple
 from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.outputs import Beacon, Buffer, Transmit
-from dexrouter.core.packets import Packets, Span
+from dexrouter.core.packets import Packets, Span, total_size
 from dexrouter.core.peer import (
     LAZY_AFTER,
     BeaconMode,
@@ -284,7 +284,7 @@ class Peering:
             if following > first or refused is CryptoError.REPLAY:
                 # A replay has been opened already, so it must not be looked at again.
                 run = spans if following - first == len(spans) else spans[first:following]
-                size = sum(end - start for start, end in run) - len(run) * _SEALED
+                size = total_size(run) - len(run) * _SEALED
                 self._count_in(peer, len(run), size, now)
                 return OpenedRun(run, peer.slot, following + (refused is CryptoError.REPLAY))
         start, end = spans[first]
@@ -305,7 +305,7 @@ class Peering:
             for start, end in run:
                 self.send(peer, bytes(view[start + frame_at : end]), now)
             return
-        size = sum(end - start for start, end in run) - len(run) * (offset + _SEALED)
+        size = total_size(run) - len(run) * (offset + _SEALED)
         peer.bytes_out += size
         peer.bandwidth_out.add(size, now)
         self._datagrams_for(peer).extend([view[start + offset : end] for start, end in run])

@@ -10,8 +10,7 @@ Rules:
 * A packet that is refused changes nothing, with one exception that the protocol asks for: a data packet
   that arrives before the session is established moves the replay window (spec 01 §8 B4).
 * `seal_run` and `open_run` are the per-packet path: they do the same to many data packets that lie in one
-  buffer, with one look at the clock, and for each packet one nonce and one call into libsodium. What is not
-  plain data of an established session they leave to `seal` and `open`.
+  buffer (crypto/runs.py). What is not plain data of an established session they leave to `seal` and `open`.
 * `next` is the protocol's own variable: below 5 it is the state, above it is the counter of our next data
   packet.
 
@@ -23,24 +22,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import Any, Final, Protocol
+from typing import Final
 
 from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import KEY_SIZE, KeyPair, PublicKey, address_of
 from dexrouter.crypto.primitives import (
-    TAG_SIZE,
     BoxKey,
     box_secret,
     is_low_order,
-    open_at,
     open_behind,
     password_secret,
     prepare_key,
     public_key_of,
-    seal_at,
     seal_behind,
 )
-from dexrouter.crypto.replay import WINDOW, ReplayWindow
+from dexrouter.crypto.replay import ReplayWindow
+from dexrouter.crypto.runs import (
+    INITIATOR_SHIFT,
+    RESPONDER_SHIFT,
+    Buffers,
+    Span,
+    close_again,
+    data_counters,
+    open_boxes,
+    seal_boxes,
+)
 from dexrouter.crypto.transitions import TRANSITIONS, Action, Arrival, CryptoError, Phase, State
 from dexrouter.crypto.users import AUTH_NONE, AuthorizedUsers, Credentials, User
 from dexrouter.wire.crypto_header import (
@@ -69,26 +75,11 @@ _WORD: Final = Struct(">I")
 _CHALLENGE_RANDOM: Final = 9
 """Random bytes of the challenge without credentials: seven of lookup, two of derivations."""
 
-_INITIATOR_SHIFT: Final = 32
-"""The initiator's counter is in bytes 4 to 7 of the nonce, the responder's in bytes 0 to 3 (spec 01 §3.2)."""
+_MOST_AT_ONCE: Final = 64
+"""Packets that are opened before any of them is judged; after a refused one it is one, then two, four ..."""
 
 _STATES: Final = (State.INIT, State.SENT_HELLO, State.RECEIVED_HELLO, State.SENT_KEY, State.RECEIVED_KEY)
 _PHASES: Final = (Phase.IDLE, Phase.ASKING, Phase.ANSWERING, Phase.ANSWERING, Phase.KEYED)
-
-
-Span = tuple[int, int]
-
-
-class Buffers(Protocol):
-    """Packets in one buffer (core/packets.py)."""
-
-    @property
-    def buffer(self) -> bytearray:
-        """The buffer."""
-
-    @property
-    def at(self) -> Any:
-        """The same as `pointer` gives it."""
 
 
 def peek_handshake_key(packet: bytes | memoryview) -> PublicKey | None:
@@ -111,6 +102,7 @@ class Session:
     """
 
     __slots__ = (
+        "_at_once",
         "_credentials",
         "_entropy",
         "_her_key",
@@ -151,6 +143,7 @@ class Session:
         self._credentials = credentials
         self._entropy = entropy
         self._last_time = int(now)
+        self._at_once = _MOST_AT_ONCE
         self.replay = ReplayWindow()
         """Counts of lost, duplicate and late packets; read only."""
 
@@ -210,8 +203,8 @@ class Session:
         self._our_temp_public = _NO_KEY
         self._her_temp = _NO_KEY
         self._key: BoxKey = None
-        self._send_shift = 0
-        self._receive_shift = _INITIATOR_SHIFT
+        self._send_shift = RESPONDER_SHIFT
+        self._receive_shift = INITIATOR_SHIFT
         self.replay.clear()
 
     def reset_if_timeout(self, now: float) -> bool:
@@ -290,25 +283,14 @@ class Session:
         if now - self._last_time >= HANDSHAKE_TIMEOUT:
             self.reset_if_timeout(now)
         counter = self._next
-        if counter < FIRST_DATA_COUNTER or counter + len(spans) >= COUNTER_LIMIT:
+        following = counter + len(spans)
+        if counter < FIRST_DATA_COUNTER or following >= COUNTER_LIMIT:
             return False
         key = self._key
         if key is None:
             key = self._key = self._data_key()
-        self._next = counter + len(spans)
-        buffer, shift = packets.buffer, self._send_shift
-        counter_at = offset + len(before)
-        box_at = counter_at + 4
-        payload_at = box_at + TAG_SIZE
-        head_end = payload_at + len(head)
-        boxes, payloads = packets.at + box_at, packets.at + payload_at
-        for start, end in spans:
-            buffer[start + offset : start + box_at] = before + counter.to_bytes(4, "big")
-            if head:
-                buffer[start + payload_at : start + head_end] = head
-            nonce = (counter << shift).to_bytes(NONCE_SIZE, "little")
-            seal_at(boxes + start, payloads + start, end - start - payload_at, nonce, key)
-            counter += 1
+        self._next = following
+        seal_boxes(packets, spans, offset, before, head, range(counter, following), self._send_shift, key)
         return True
 
     def open_run(
@@ -321,42 +303,31 @@ class Session:
         """
         if not self._is_established:
             return first, CryptoError.NO_SESSION
-        buffer, key, shift, replay = packets.buffer, self._key, self._receive_shift, self.replay
-        base, bits = replay.base, replay.bits
-        box_at = offset + 4
-        shortest = offset + MIN_PACKET
-        boxes, payloads = packets.at + box_at, packets.at + (box_at + TAG_SIZE)
-        word = _WORD.unpack_from
-        refused: CryptoError | None = None
         number = first
-        for number in range(first, len(spans)):
-            start, end = spans[number]
-            if end - start < shortest:
-                refused = CryptoError.RUNT
-                break
-            counter: int = word(buffer, start + offset)[0]
-            nonce = (counter << shift).to_bytes(NONCE_SIZE, "little")
-            if counter < FIRST_DATA_COUNTER or open_at(
-                payloads + start, boxes + start, end - start - box_at, nonce, key
-            ):
-                refused = CryptoError.DECRYPT
-                break
-            bit = counter - base
-            if 0 <= bit < WINDOW and not bits >> bit & 1:
-                bits |= 1 << bit
-                continue
-            replay.bits = bits
-            is_fresh = replay.check(counter)
-            base, bits = replay.base, replay.bits
-            if not is_fresh:
-                refused = CryptoError.REPLAY
-                break
-        else:
-            number = len(spans)
-        replay.bits = bits
+        refused: CryptoError | None = None
+        while refused is None and number < len(spans):
+            some = spans[number : number + self._at_once]
+            accepted, refused = self._open_some(packets, some, offset)
+            number += accepted
+            # Who mixes forged packets in must not make us open the others again and again.
+            self._at_once = min(self._at_once * 2, _MOST_AT_ONCE) if refused is None else 1
         if number > first:
             self._last_time = int(now)
         return number, refused
+
+    def _open_some(
+        self, packets: Buffers, spans: Sequence[Span], offset: int
+    ) -> tuple[int, CryptoError | None]:
+        """Open packets until one is refused; what is behind that one is as it came."""
+        shift, key = self._receive_shift, self._key
+        counters = data_counters(packets, spans, offset)
+        authentic = open_boxes(packets, spans, offset, counters, shift, key)
+        fresh = self.replay.check_run(counters[:authentic])
+        if fresh < authentic:
+            behind = slice(fresh + 1, authentic)
+            close_again(packets, spans[behind], offset, counters[behind], shift, key)
+            return fresh, CryptoError.REPLAY
+        return fresh, None if fresh == len(spans) else CryptoError.DECRYPT
 
     # -- data before the session is established
 
@@ -401,7 +372,7 @@ class Session:
         if nonce < State.RECEIVED_HELLO:
             key = _handshake_key(self._own.private.reveal(), self._her_key, secret) or self._entropy(KEY_SIZE)
             self._is_initiator = True
-            self._send_shift, self._receive_shift = _INITIATOR_SHIFT, 0
+            self._send_shift, self._receive_shift = INITIATOR_SHIFT, RESPONDER_SHIFT
             self._next = State.SENT_HELLO.value
         else:
             key = _certain(_handshake_key(self._own.private.reveal(), self._her_temp, secret))

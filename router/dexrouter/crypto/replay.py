@@ -6,6 +6,7 @@ the window. There is no handling of a counter that wraps, because the session st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 __all__ = ["WINDOW", "ReplayWindow"]
@@ -49,6 +50,29 @@ class ReplayWindow:
         self.bits |= bit
         return True
 
+    def check_run(self, counters: Sequence[int]) -> int:
+        """Accept counters one by one until one is refused; gives how many were accepted."""
+        if not counters:
+            return 0
+        first, count = counters[0], len(counters)
+        if counters != list(range(first, first + count)):
+            return self._check_each(counters, 0)
+        accepted = 0
+        while accepted < count:
+            offset = first + accepted - self.base
+            if not 0 <= offset < WINDOW:
+                if not self.check(first + accepted):
+                    return accepted
+                accepted += 1
+                continue
+            some = min(count - accepted, WINDOW - offset)
+            bits = (1 << some) - 1 << offset
+            if self.bits & bits:
+                return self._check_each(counters, accepted)
+            self.bits |= bits
+            accepted += some
+        return count
+
     def restart(self, base: int) -> None:
         """Forget what was seen and begin at `base`; the counts stay (spec 01 §8 B4)."""
         self.base = base
@@ -58,6 +82,11 @@ class ReplayWindow:
         """Forget everything, counts too: a new handshake."""
         self.restart(0)
         self.duplicates = self.lost = self.out_of_range = 0
+
+    def _check_each(self, counters: Sequence[int], accepted: int) -> int:
+        while accepted < len(counters) and self.check(counters[accepted]):
+            accepted += 1
+        return accepted
 
     def _advance(self, offset: int) -> int:
         """Move the window up until it holds the offset; the result is the offset in the moved window."""

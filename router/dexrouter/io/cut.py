@@ -7,7 +7,8 @@ packets that the kernel would have sent without offloads. merge.py is the way ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct
 from typing import Final
 
@@ -86,61 +87,67 @@ def _cut_tcp(packet: bytes, size: int, into: bytearray, at: int, gap: int) -> Sp
     flags = (packet[52] << 8 | packet[53]) & _FLAGS
     last = payload_at + (max(len(packet) - payload_at, 1) - 1) // size * size
     """Where the payload of the last piece begins."""
-    if last == payload_at:
-        return _tcp_pieces(packet, flags, payload_at, (payload_at,), size, into, at, gap)
-    spans = _tcp_pieces(packet, flags & ~_ONLY_LAST, payload_at, (payload_at,), size, into, at, gap)
-    middle = range(payload_at + size, last, size)
     inside = flags & ~_ONLY_LAST & ~_CWR
-    spans += _tcp_pieces(packet, inside, payload_at, middle, size, into, spans[-1][1], gap)
-    end = (last,)
-    return spans + _tcp_pieces(packet, flags & ~_CWR, payload_at, end, size, into, spans[-1][1], gap)
+    spans: Spans = []
+    first = payload_at
+    if flags & _CWR and first < last:
+        # It says how the whole was marked, once.
+        spans = _tcp_pieces(
+            packet, inside | _CWR, payload_at, range(first, first + size, size), into, at, gap
+        )
+        first += size
+    if first < last:
+        at = spans[-1][1] if spans else at
+        spans += _tcp_pieces(packet, inside, payload_at, range(first, last, size), into, at, gap)
+    at = spans[-1][1] if spans else at
+    flags = flags & ~_CWR if spans else flags
+    return spans + _tcp_pieces(packet, flags, payload_at, range(last, last + size, size), into, at, gap)
 
 
 def _tcp_pieces(
-    packet: bytes,
-    flags: int,
-    payload_at: int,
-    firsts: Iterable[int],
-    size: int,
-    into: bytearray,
-    at: int,
-    gap: int,
+    packet: bytes, flags: int, payload_at: int, firsts: range, into: bytearray, at: int, gap: int
 ) -> Spans:
     """Write pieces of one length with the same flags; `firsts` are the places of their payloads.
 
-    Each is one join: what comes before the sequence number, the number, what follows up to the checksum ...
+    Each is one call: what comes before the sequence number, the number, what follows up to the checksum ...
     """
-    longest = len(packet)
+    size = min(firsts.step, len(packet) - firsts.start)
+    half = size // 4 * 2
+    odd = 8 * (size & 1)
+    write = _tcp_layout(payload_at, half, size - half)
+    length = payload_at - _IPV6 + size
+    before = b"".join((packet[:4], length.to_bytes(2, "big"), packet[6:44]))
+    between = packet[48:52] + ((packet[52] << 8 & ~_FLAGS) | flags).to_bytes(2, "big") + packet[54:56]
+    behind = packet[58:payload_at]
+    constant = _sum(packet[8:44] + between + behind) + length + _TCP
     sequence = int.from_bytes(packet[44:48], "big") - payload_at
-    start, spans = at + gap, []
-    step = 0
-    for first in firsts:
-        payload = packet[first : first + size]
-        if not step:
-            step = payload_at + min(size, longest - first)
-            length = (step - _IPV6).to_bytes(2, "big")
-            word = ((packet[52] << 8 & ~_FLAGS) | flags).to_bytes(2, "big")
-            before = packet[:4] + length + packet[6:44]
-            between = packet[48:52] + word + packet[54:56]
-            behind = packet[58:payload_at]
-            constant = _sum(packet[8:44] + between + behind + length) + _TCP
+    start, step = at + gap, payload_at + size
+    stride = step + gap
+    spans = list(
+        zip(
+            range(start, start + len(firsts) * stride, stride),
+            range(start + step, start + step + len(firsts) * stride, stride),
+            strict=True,
+        )
+    )
+    for first, (start, _) in zip(firsts, spans, strict=True):
+        middle = first + half
+        one, other = packet[first:middle], packet[middle : first + size]
         number = sequence + first & 0xFFFF_FFFF
-        total = int.from_bytes(payload, "big")
-        if len(payload) & 1:
-            total <<= 8
-        total = (total >> 5280) + (total & _FOLD_5280)
+        total = int.from_bytes(one, "big") + (int.from_bytes(other, "big") << odd)
         total = (total >> 2640) + (total & _FOLD_2640)
         total = (total >> 1440) + (total & _FOLD_1440)
         total = (total >> 720) + (total & _FOLD_720)
         # Addresses are not zero, so the sum is not either: ffff, where the remainder is 0.
         checksum = _MODULUS - ((total + number + constant) % _MODULUS or _MODULUS)
-        end = start + step
-        into[start:end] = b"".join(
-            (before, number.to_bytes(4, "big"), between, checksum.to_bytes(2, "big"), behind, payload)
-        )
-        spans.append((start, end))
-        start = end + gap
+        write(into, start, before, number, between, checksum, behind, one, other)
     return spans
+
+
+@lru_cache(maxsize=64)
+def _tcp_layout(payload_at: int, half: int, rest: int) -> Callable[..., None]:
+    """Give what writes a piece: headers up to the number, the number ..., both halves of the payload."""
+    return Struct(f">44sI8sH{payload_at - 58}s{half}s{rest}s").pack_into
 
 
 def _cut_udp(packet: bytes, head: int, size: int, into: bytearray, at: int, gap: int) -> Spans:

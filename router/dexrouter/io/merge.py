@@ -11,7 +11,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import groupby
 from struct import Struct
 from typing import Final
 
@@ -30,15 +31,22 @@ _MOST: Final = 512
 """Segments in one write: the kernel takes at most 1,024 parts."""
 _MODULUS: Final = 0xFFFF
 
-_HEADERS: Final = Struct(">IHH36sIIHHHH12s")
-"""Version to flow label, length, protocol and hop limit, addresses and ports, number, acknowledgement, offset
-and flags, window, checksum, urgent pointer, as many options as there mostly are."""
+_HEADERS: Final = Struct(">44sI4sH2sH14s")
+"""All up to the ports, number, acknowledgement, offset and flags, window, checksum, urgent pointer, and the
+options of most segments."""
 
 _ACK: Final = 0x0010
 _PSH: Final = 0x0008
 _PLAIN_FLAGS: Final = 0x0FF7
 """Of the word with offset and flags: what must be as in `_ACK`; PSH ends a train."""
+_PLAIN_WORD: Final = (_HEADERS.size - _IPV6) // 4 << 12 | _ACK
+_NOT_URGENT: Final = bytes(2)
 _SHORT: Final = Struct(">H")
+_FEW: Final = 3
+"""As many segments are as well joined one by one."""
+
+_Fields = tuple[bytes, int, bytes, int, bytes, int, bytes]
+"""What `_HEADERS` reads."""
 
 
 class _Train:
@@ -77,37 +85,37 @@ class _Train:
         return self.parts
 
 
-def merge(packets: Iterable[Buffer]) -> list[list[Buffer]]:
-    """Give what to write to the device: for each write a virtio header and the parts of the packet.
+class _Joiner:
+    """Goes through one batch."""
 
-    The parts are slices of the packets. A packet that cannot be joined to others passes as it is.
-    """
-    done: list[_Train | list[Buffer]] = []
-    trains: dict[bytes, _Train] = {}
-    unpack = _HEADERS.unpack_from
-    for packet in packets:
-        if len(packet) < _HEADERS.size or packet[_NEXT_HEADER_AT] != _TCP:
-            # Too short to carry much; but nothing of its stream may overtake it.
-            trains.pop(bytes(packet[8:_PORTS_END]), None)
-            done.append([PLAIN, packet])
-            continue
-        version, length, hops, ports, number, ack, word, window, checksum, urgent, options = unpack(packet)
+    def __init__(self) -> None:
+        self.done: list[_Train | list[Buffer]] = []
+        self._trains: dict[bytes, _Train] = {}
+        """By addresses and ports: to which a segment may still be joined."""
+
+    def pass_by(self, packet: Buffer) -> None:
+        """Take a packet that cannot be joined; nothing of its stream may overtake it."""
+        self._trains.pop(bytes(packet[8:_PORTS_END]), None)
+        self.done.append([PLAIN, packet])
+
+    def take(self, packet: Buffer, fields: _Fields) -> None:
+        """Take one packet that is as long as all the headers."""
+        head, number, ack, word, window, checksum, behind = fields
         header_length = _IPV6 + (word >> 12) * 4
-        size = _IPV6 + length - header_length
+        size = len(packet) - header_length
         if (
             word & _PLAIN_FLAGS != _ACK
-            or urgent
+            or behind[:2] != _NOT_URGENT
             or size <= 0
             or header_length < _OPTIONS_AT
-            or _IPV6 + length != len(packet)
+            or head[4:6] != _SHORT.pack(len(packet) - _IPV6)
         ):
-            trains.pop(ports, None)
-            done.append([PLAIN, packet])
-            continue
+            self.pass_by(packet)
+            return
         if header_length != _HEADERS.size:
-            options = bytes(packet[_OPTIONS_AT:header_length])
-        same = (header_length, ack, window, options, version, hops)
-        train = trains.get(ports)
+            behind = bytes(packet[58:header_length])
+        ports, same = head[8:], (header_length, ack, window, behind, head[:4], head[6:8])
+        train = self._trains.get(ports)
         if (
             train is not None
             and number == train.next_number
@@ -122,13 +130,78 @@ def merge(packets: Iterable[Buffer]) -> list[list[Buffer]]:
             train.checksum += checksum + number + word
             train.word |= word
         else:
-            trains[ports] = train = _Train(packet, number, size, checksum, word)
+            self._trains[ports] = train = _Train(packet, number, size, checksum, word)
             train.same = same
-            done.append(train)
+            self.done.append(train)
         if size != train.size or word & _PSH or size & 1:
             # The end of a train: nothing can follow a short one, and the sums of odd ones do not line up.
-            del trains[ports]
-    return [train.close() if isinstance(train, _Train) else train for train in done]
+            del self._trains[ports]
+
+    def take_alike(self, packets: Sequence[Buffer], rows: Sequence[_Fields]) -> None:
+        """Take packets whose headers up to the ports are the same, lengths included."""
+        most = min(_MOST, _LONGEST // len(packets[0]))
+        for first in range(0, len(packets), most):
+            some, fields = packets[first : first + most], rows[first : first + most]
+            self.take(some[0], fields[0])
+            if not self._take_middle(some, fields):
+                for packet, row in zip(some[1:-1], fields[1:-1], strict=True):
+                    self.take(packet, row)
+            if len(some) > 1:
+                self.take(some[-1], fields[-1])
+
+    def _take_middle(self, packets: Sequence[Buffer], rows: Sequence[_Fields]) -> bool:
+        """Join all but the first, which was taken, and the last; False: they must be looked at one by one."""
+        train = self._trains.get(rows[0][0][8:])
+        count = len(packets) - 2
+        if train is None or count < _FEW:
+            return False
+        _, numbers, acks, words, windows, checksums, behinds = zip(*rows[:-1], strict=True)
+        size = len(packets[0]) - _HEADERS.size
+        following = train.next_number
+        if (
+            words[0] != _PLAIN_WORD
+            or size != train.size
+            or len(train.parts) + count > _MOST
+            or _HEADERS.size + train.payload + count * size > _LONGEST
+            or numbers[1:] != tuple(range(following, following + count * size, size))
+            or any(column.count(column[0]) <= count for column in (words, acks, windows, behinds))
+        ):
+            return False
+        train.parts += [packet[_HEADERS.size :] for packet in packets[1:-1]]
+        train.next_number = following + count * size & 0xFFFF_FFFF
+        train.payload += count * size
+        train.checksum += sum(checksums[1:]) + sum(numbers[1:]) + count * _PLAIN_WORD
+        return True
+
+
+def merge(packets: Sequence[Buffer]) -> list[list[Buffer]]:
+    """Give what to write to the device: for each write a virtio header and the parts of the packet.
+
+    The parts are slices of the packets. A packet that cannot be joined to others passes as it is.
+    """
+    joiner = _Joiner()
+    rows: list[_Fields | None] = [
+        _HEADERS.unpack_from(packet)
+        if len(packet) >= _HEADERS.size and packet[_NEXT_HEADER_AT] == _TCP
+        else None
+        for packet in packets
+    ]
+    first = 0
+    for _, group in groupby(rows, _head):
+        some = list(group)
+        last = first + len(some)
+        fields = [row for row in some if row is not None]
+        if fields:
+            joiner.take_alike(packets[first:last], fields)
+        else:
+            for packet in packets[first:last]:
+                joiner.pass_by(packet)
+        first = last
+    return [train.close() if isinstance(train, _Train) else train for train in joiner.done]
+
+
+def _head(row: _Fields | None) -> bytes | None:
+    return None if row is None else row[0]
 
 
 def _sum(data: bytes | bytearray) -> int:

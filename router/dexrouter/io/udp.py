@@ -119,7 +119,7 @@ class UdpSocket:
             end = at + size
             each = _segment_size(ancillary) if ancillary else size
             if 0 < each < size:
-                spans += [(start, min(start + each, end)) for start in range(at, end, each)]
+                spans += zip(range(at, end, each), (*range(at + each, end, each), end), strict=True)
             else:
                 spans.append((at, min(end, at + MAX_DATAGRAM)))
             at = end
@@ -127,26 +127,28 @@ class UdpSocket:
 
     def send(self, address: LinkAddress, datagrams: list[Buffer]) -> None:
         """Send each of them, those of one size in one call; what the kernel refuses is lost and counted."""
-        count = len(datagrams)
-        first = 0
+        sizes = list(map(len, datagrams))
+        first, count = 0, len(datagrams)
         while first < count:
-            size = total = len(datagrams[first])
-            last = first + 1
-            if size <= self._segment_limit:
-                most = min(count, first + _MOST_SEGMENTS)
-                while last < most:
-                    length = len(datagrams[last])
-                    total += length
-                    if not 0 < length <= size or total > _LONGEST_TRAIN:
-                        break
-                    last += 1
-                    if length < size:
-                        break
+            size = sizes[first]
+            last = first + self._train(sizes, first)
             if last - first == 1:
                 self._send_one(datagrams[first], address)
             else:
                 self._send_train(datagrams[first:last], size, address)
             first = last
+
+    def _train(self, sizes: list[int], first: int) -> int:
+        """Count the datagrams that may go in one call: of one size, but the last may be shorter."""
+        size = sizes[first]
+        if not 0 < size <= self._segment_limit:
+            return 1
+        most = min(_LONGEST_TRAIN // size, _MOST_SEGMENTS)
+        some = sizes[first : first + most]
+        if some.count(size) == len(some):
+            return len(some)
+        same = next(place for place, other in enumerate(some) if other != size)
+        return same + (0 < some[same] < size)
 
     def _send_one(self, datagram: Buffer, address: LinkAddress) -> None:
         try:

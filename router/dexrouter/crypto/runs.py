@@ -1,0 +1,163 @@
+"""Many data packets at once, sealed and opened where they lie in one buffer: the per-packet path.
+
+Rules:
+
+* In columns: each step is one pass of compiled code over all packets, `map` with functions of the interpreter
+  and of libsodium. What Python itself does for one packet costs as much as encrypting it.
+* Nothing is decided about a session here: counters, key and direction are given (crypto/cryptoauth.py).
+* Opening stops at the first packet that is not authentic. What lies behind it is put back as it came, so that
+  it can be judged after it.
+
+A box begins behind the counter: 16 bytes of tag, then the cipher text, which opening and sealing replace.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import repeat
+from operator import add
+from struct import Struct
+from typing import Any, Final, Protocol
+
+from dexrouter.crypto.primitives import TAG_SIZE, BoxKey, open_at, seal_at
+from dexrouter.wire.crypto_header import FIRST_DATA_COUNTER, MIN_PACKET
+
+__all__ = [
+    "INITIATOR_SHIFT",
+    "RESPONDER_SHIFT",
+    "Buffers",
+    "Span",
+    "close_again",
+    "data_counters",
+    "open_boxes",
+    "seal_boxes",
+]
+
+INITIATOR_SHIFT: Final = 32
+RESPONDER_SHIFT: Final = 0
+"""The initiator's counter is in bytes 4 to 7 of the nonce, the responder's in bytes 0 to 3 (spec 01 §3.2)."""
+
+_NONCE_OF: Final = {INITIATOR_SHIFT: Struct("<4xI16x").pack, RESPONDER_SHIFT: Struct("<I20x").pack}
+_COUNTER: Final = Struct(">I").unpack_from
+_COUNTER_SIZE: Final = 4
+
+_exhaust: Final = deque[object](maxlen=0).extend
+"""Run an iterator to its end and keep nothing."""
+
+Span = tuple[int, int]
+
+
+class Buffers(Protocol):
+    """Packets in one buffer (core/packets.py)."""
+
+    @property
+    def buffer(self) -> bytearray:
+        """The buffer."""
+
+    @property
+    def at(self) -> Any:
+        """The same as `pointer` gives it."""
+
+
+def seal_boxes(
+    packets: Buffers,
+    spans: Sequence[Span],
+    offset: int,
+    before: bytes,
+    head: bytes,
+    counters: Sequence[int],
+    shift: int,
+    key: BoxKey,
+) -> None:
+    """Seal payloads in place, each with its counter.
+
+    At `offset` from the start of each span comes `before`, the counter, the tag, then the payload, whose
+    first bytes become `head`.
+    """
+    box_at = len(before) + _COUNTER_SIZE
+    payload_at = offset + box_at + TAG_SIZE
+    places = [start + offset for start, _ in spans]
+    sizes = [end - start - payload_at for start, end in spans]
+    write = _writer(len(before), len(head))
+    _exhaust(map(write, repeat(packets.buffer), places, repeat(before), counters, repeat(head)))
+    _seal(packets, places, box_at, sizes, counters, shift, key)
+
+
+def data_counters(packets: Buffers, spans: Sequence[Span], offset: int) -> list[int]:
+    """Give the counters of packets that begin at an offset, up to the first that is no data packet."""
+    shortest = offset + MIN_PACKET
+    if min([end - start for start, end in spans]) < shortest:
+        spans = spans[: next(place for place, (start, end) in enumerate(spans) if end - start < shortest)]
+    places = [start + offset for start, _ in spans]
+    counters = [counter for (counter,) in map(_COUNTER, repeat(packets.buffer), places)]
+    if counters and min(counters) < FIRST_DATA_COUNTER:
+        return counters[: next(place for place, word in enumerate(counters) if word < FIRST_DATA_COUNTER)]
+    return counters
+
+
+def open_boxes(
+    packets: Buffers, spans: Sequence[Span], offset: int, counters: Sequence[int], shift: int, key: BoxKey
+) -> int:
+    """Open as many packets in place as there are counters, but none behind one that is not authentic.
+
+    Gives how many are open. They begin at `offset` from the starts of the spans.
+    """
+    places = [start + offset for start, _ in spans]
+    sizes = [end - start - offset - _COUNTER_SIZE for start, end in spans]
+    at = packets.at + _COUNTER_SIZE
+    results = list(
+        map(
+            open_at,
+            map(add, repeat(at + TAG_SIZE), places),
+            map(add, repeat(at), places),
+            sizes,
+            map(_NONCE_OF[shift], counters),
+            repeat(key),
+        )
+    )
+    if not any(results):
+        return len(results)
+    opened = next(place for place, result in enumerate(results) if result)
+    behind = [place for place in range(opened + 1, len(results)) if not results[place]]
+    close_again(packets, [spans[x] for x in behind], offset, [counters[x] for x in behind], shift, key)
+    return opened
+
+
+def close_again(
+    packets: Buffers, spans: Sequence[Span], offset: int, counters: Sequence[int], shift: int, key: BoxKey
+) -> None:
+    """Make open packets what they were: the same counter and key give the same bytes."""
+    payload_at = offset + _COUNTER_SIZE + TAG_SIZE
+    places = [start + offset for start, _ in spans]
+    sizes = [end - start - payload_at for start, end in spans]
+    _seal(packets, places, _COUNTER_SIZE, sizes, counters, shift, key)
+
+
+def _seal(
+    packets: Buffers,
+    places: Sequence[int],
+    box_at: int,
+    sizes: Sequence[int],
+    counters: Sequence[int],
+    shift: int,
+    key: BoxKey,
+) -> None:
+    at = packets.at + box_at
+    _exhaust(
+        map(
+            seal_at,
+            map(add, repeat(at), places),
+            map(add, repeat(at + TAG_SIZE), places),
+            sizes,
+            map(_NONCE_OF[shift], counters),
+            repeat(key),
+        )
+    )
+
+
+@cache
+def _writer(before_size: int, head_size: int) -> Callable[..., None]:
+    """Give what writes all that is in front of a payload; the room of the tag becomes zeros."""
+    return Struct(f">{before_size}sI{TAG_SIZE}x{head_size}s").pack_into
