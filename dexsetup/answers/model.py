@@ -15,9 +15,24 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dexsetup.secret import Secret
 
-__all__ = ["SCHEMA", "Answers", "Firewall", "Mail", "Node", "Peer", "Phone", "Section", "User", "question"]
+__all__ = [
+    "SCHEMA",
+    "Allow",
+    "Answers",
+    "Contact",
+    "Firewall",
+    "Mail",
+    "Node",
+    "Peer",
+    "Phone",
+    "Section",
+    "User",
+    "question",
+]
 
 SCHEMA = 1
+_NAME = r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,61}[^\x00-\x20\x7f])?$"
+"""A name of somebody's choice: a line of text that neither begins nor ends with a space."""
 
 
 def question(title: str, *, hint: str = "", default: Any = None, **constraints: Any) -> Any:
@@ -70,6 +85,23 @@ class Peer(Section):
     state: Literal["present", "absent"] = question("Keep it or remove it", default="present")
 
 
+class Allow(Section):
+    """Somebody who may call this node, or (state absent) no longer may."""
+
+    login: Annotated[str, Field(pattern=_NAME)] = question(
+        "Who it is: the login that goes with the password", hint="a name of your choice", default=...
+    )
+    password: Secret | None = question(
+        "The password for them alone",
+        hint='Left out: the one they have, else a new random one. literal, "file:PATH" or "env:NAME"',
+    )
+    address: str | None = question(
+        "Where they reach this node",
+        hint="192.0.2.1:26041, or without a port. Left out: this machine's own address on its uplink.",
+    )
+    state: Literal["present", "absent"] = question("Let them call, or no longer", default="present")
+
+
 class Firewall(Section):
     """What is let in."""
 
@@ -113,9 +145,25 @@ class User(Section):
     real_name: str | None = question(
         "Name that letters and calls show", hint="Left out: the one in the account."
     )
-    files: tuple[Literal["mailrc", "pinerc", "linphonerc"], ...] = question(
-        "Which programs", hint="mailrc: s-nail. pinerc: alpine. linphonerc: linphone.", default=("mailrc",)
+    files: tuple[Literal["mailrc", "pinerc", "linphonerc", "baresip"], ...] = question(
+        "Which programs",
+        hint="mailrc: s-nail. pinerc: alpine. linphonerc: linphone. baresip: baresip.",
+        default=("mailrc",),
     )
+
+
+class Contact(Section):
+    """Somebody whom the mail and phone programs of the users shall know by a short name."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")] = question(
+        "Short name", hint="letters, digits, _ . and -: what you write in place of the address", default=...
+    )
+    address: str | None = question("Mesh address", hint="fc.., in any spelling")
+    login: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}$")] | None = question(
+        "Login there, for letters and calls", hint="Left out: the short name."
+    )
+    real_name: str | None = question("Name")
+    state: Literal["present", "absent"] = question("Keep or remove", default="present")
 
 
 class Answers(Section):
@@ -124,7 +172,9 @@ class Answers(Section):
     schema_: Literal[1] = Field(default=..., alias="schema", title="Version of this format")
     node: Node | None = None
     peer: tuple[Peer, ...] = ()
+    allow: tuple[Allow, ...] = ()
     firewall: Firewall | None = None
     mail: Mail | None = None
     phone: Phone | None = None
     user: tuple[User, ...] = ()
+    contact: tuple[Contact, ...] = ()

@@ -59,7 +59,7 @@ def show_answers(
             if name in given:
                 value, origin = given[name], Origin.FLAG
             yield Shown(name, _text(value), origin)
-    for section in ("peer", "user"):
+    for section in ("peer", "allow", "user", "contact"):
         yield from _list(section, answers, last)
 
 
@@ -69,7 +69,7 @@ def _list(section: str, answers: Answers | None, last: Answers | None) -> Iterat
     index = 0
     for source, origin in ((answers, Origin.ANSWERS), (last, Origin.LAST_APPLIED)):
         for item in getattr(source, section) if source is not None else ():
-            identity = item.public_key if section == "peer" else item.login
+            identity = _identity(section, item)
             if identity in seen:
                 continue
             seen.add(identity)
@@ -80,6 +80,16 @@ def _list(section: str, answers: Answers | None, last: Answers | None) -> Iterat
                 if is_given or value is not None:
                     where = origin if is_given else Origin.DEFAULT
                     yield Shown(f"{section}[{index}].{key}", _text(value), where)
+
+
+def _identity(section: str, item: Any) -> str:
+    """Return what one entry of a list is found by."""
+    match section:
+        case "peer":
+            return str(item.public_key)
+        case "contact":
+            return str(item.name).lower()
+    return str(item.login)
 
 
 def _text(value: Any) -> str:

@@ -26,10 +26,17 @@ _EXAMPLES: dict[tuple[str, str], str] = {
     ("peer", "password"): '"file:/run/secrets/that-peer"',
     ("peer", "login"): '"default-login"',
     ("peer", "name"): '"a friend"',
+    ("allow", "login"): '"ann"',
+    ("allow", "password"): '"file:/run/secrets/ann"',
+    ("allow", "address"): '"198.51.100.7"',
     ("firewall", "accept_risk"): '["mesh-mail"]',
     ("user", "login"): '"jo"',
     ("user", "real_name"): '"Jo Doe"',
-    ("user", "files"): '["mailrc", "pinerc", "linphonerc"]',
+    ("user", "files"): '["mailrc", "pinerc", "linphonerc", "baresip"]',
+    ("contact", "name"): '"jo"',
+    ("contact", "address"): '"fc00:1:2:3:4:5:6:7"',
+    ("contact", "login"): '"jo"',
+    ("contact", "real_name"): '"Jo Doe"',
 }
 
 

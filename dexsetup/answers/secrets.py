@@ -7,8 +7,9 @@ in; anything else is the secret itself. The answers that are saved keep the refe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
-from dexsetup.answers.model import Answers, Peer
+from dexsetup.answers.model import Allow, Answers, Peer
 from dexsetup.errors import AnswersError, HostError
 from dexsetup.host.base import Host
 from dexsetup.secret import Secret
@@ -16,6 +17,7 @@ from dexsetup.secret import Secret
 __all__ = ["resolve_secrets", "secrets_of"]
 
 _FILE, _VARIABLE = "file:", "env:"
+_EntryT = TypeVar("_EntryT", Peer, Allow)
 
 
 def resolve_secrets(answers: Answers, host: Host, environment: Mapping[str, str]) -> Answers:
@@ -25,22 +27,28 @@ def resolve_secrets(answers: Answers, host: Host, environment: Mapping[str, str]
         _resolved(peer, f"peer[{index + 1}].password", host, environment, problems)
         for index, peer in enumerate(answers.peer)
     )
+    allowed = tuple(
+        _resolved(one, f"allow[{index + 1}].password", host, environment, problems)
+        for index, one in enumerate(answers.allow)
+    )
     if problems:
         raise AnswersError(tuple(problems))
-    return answers.model_copy(update={"peer": peers}) if answers.peer else answers
+    changes = {"peer": peers, "allow": allowed}
+    return answers.model_copy(update={name: value for name, value in changes.items() if value})
 
 
 def secrets_of(answers: Answers) -> tuple[Secret, ...]:
     """Return every secret that stands in answers."""
-    return tuple(peer.password for peer in answers.peer if peer.password is not None)
+    given = [peer.password for peer in answers.peer] + [one.password for one in answers.allow]
+    return tuple(password for password in given if password is not None)
 
 
 def _resolved(
-    peer: Peer, where: str, host: Host, environment: Mapping[str, str], problems: list[str]
-) -> Peer:
-    if peer.password is None:
-        return peer
-    text = peer.password.reveal()
+    entry: _EntryT, where: str, host: Host, environment: Mapping[str, str], problems: list[str]
+) -> _EntryT:
+    if entry.password is None:
+        return entry
+    text = entry.password.reveal()
     if text.startswith(_FILE):
         found = _from_file(text.removeprefix(_FILE), where, host, problems)
     elif text.startswith(_VARIABLE):
@@ -49,8 +57,8 @@ def _resolved(
         if not found:
             problems.append(f"{where}: the environment variable {name} is not set")
     else:
-        return peer
-    return peer.model_copy(update={"password": Secret(found)}) if found else peer
+        return entry
+    return entry.model_copy(update={"password": Secret(found)}) if found else entry
 
 
 def _from_file(path: str, where: str, host: Host, problems: list[str]) -> str:

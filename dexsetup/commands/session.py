@@ -157,7 +157,7 @@ class Session:
         """What chance decides: drawn once, so that answers that change on the way keep the key."""
         from dexrouter.config import genconf  # noqa: PLC0415 - only planning needs it
 
-        return Draws(router_config=genconf(os.urandom).encode())
+        return Draws(router_config=genconf(os.urandom).encode(), secret=os.urandom(32))
 
     def _renderer(self) -> Renderer:
         from dexsetup.render.jinja import JinjaRenderer  # noqa: PLC0415 - only planning needs jinja2

@@ -1,11 +1,11 @@
 """Services where PID 1 is not systemd (containers, WSL): unit files are read and run by a supervisor.
 
-What is understood: Type= simple, exec, notify, forking, oneshot; ExecStart=, ExecStartPre=, User=, Group=,
-AmbientCapabilities=, DynamicUser= (runs as nobody), Environment=, EnvironmentFile=, StandardInput=file:,
-WorkingDirectory=, RuntimeDirectory=, UMask=, BindReadOnlyPaths=, Restart=, RestartSec=, TimeoutStartSec=,
-TimeoutStopSec=, RemainAfterExit=; Requires=, Wants= and After= for what is started before; drop-ins. The
-sandbox of a unit is systemd's and is not imitated. `enable` makes systemd's links, for the day it is there;
-nothing starts by itself at the next boot, and the plan says so.
+What is understood: Type= simple, exec, notify, forking, oneshot; ExecStart=, ExecStartPre=, ExecReload=,
+User=, Group=, AmbientCapabilities=, DynamicUser= (runs as nobody), Environment=, EnvironmentFile=,
+StandardInput=file:, WorkingDirectory=, RuntimeDirectory=, UMask=, BindReadOnlyPaths=, Restart=, RestartSec=,
+TimeoutStartSec=, TimeoutStopSec=, RemainAfterExit=; Requires=, Wants= and After= for what is started before;
+drop-ins. The sandbox of a unit is systemd's and is not imitated. `enable` makes systemd's links, for the day
+it is there; nothing starts by itself at the next boot, and the plan says so.
 
 Kept: /run/dexsetup/NAME.json (state), NAME.spec (what the supervisor runs); log in
 /var/log/dexsetup/NAME.log.
@@ -110,6 +110,27 @@ class Direct(ImageServices):
         self._start(name, ())
         for other in parts:
             self._start(other, ())
+
+    def reload(self, unit: str) -> None:
+        """Run its ExecReload=. Without one, or under a supervisor that does not tell the process: restart."""
+        name = self._canonical(unit)
+        definition = self._load(name)
+        lines = definition.all("Service", "ExecReload") if definition is not None else ()
+        main = int(_state_of(name).get("main", 0))
+        if definition is None or not lines or not main:
+            self.restart(unit)
+            return
+        spec = specification(definition, self._files)
+        for line in lines:
+            prefix, words = split_command(line, name)
+            argv = [word.replace("$MAINPID", str(main)) for word in words]
+            wrapper = [] if "+" in prefix or "!" in prefix else spec["wrapper"]
+            done = run_command(
+                [*wrapper, *argv], timeout=spec["start_seconds"], environment=spec["environment"]
+            )
+            if done.status != 0 and "-" not in prefix:
+                why = (done.stderr or done.stdout).strip() or f"status {done.status}"
+                raise HostError(f"{name} could not be told to read its configuration.", why=why)
 
     # -- beneath
 
@@ -252,13 +273,14 @@ def specification(unit: UnitFile, files: PosixFiles) -> dict[str, Any]:
 
 
 def split_command(line: str, unit: str) -> tuple[str, list[str]]:
-    """Return (prefix characters, words) of an Exec line: quoting as in a shell, %n %N %p %% replaced."""
+    """Return (prefix characters, words) of an Exec line: quoting as in a shell, %n %N %p %t %% replaced."""
     rest = line.lstrip("@-:+!")
     prefix = line[: len(line) - len(rest)]
     stem = unit.removesuffix(".service")
     words = []
     for word in shlex.split(rest):
         text = word.replace("%%", "\0").replace("%n", unit).replace("%N", stem).replace("%p", stem)
+        text = text.replace("%t", "/run")
         words.append(text.replace("\0", "%").replace("$$", "$"))
     return prefix, words
 
@@ -290,6 +312,8 @@ def _rights(unit: UnitFile, files: PosixFiles) -> tuple[int, int, list[str]]:
 
 def _environment(unit: UnitFile, files: PosixFiles) -> dict[str, str]:
     values = {"PATH": _PATH, "LANG": "C.UTF-8"}
+    if directories := unit.words("Service", "RuntimeDirectory"):
+        values["RUNTIME_DIRECTORY"] = ":".join(f"/run/{name}" for name in directories)
     for line in unit.all("Service", "EnvironmentFile"):
         content = files.read(line.removeprefix("-"))
         if content is None and not line.startswith("-"):

@@ -75,10 +75,18 @@ class Systemd:
         self._run(["systemctl", "reset-failed", "--", unit], timeout=20)
         self._change("restart", unit)
 
+    def reload(self, unit: str) -> None:
+        """Let it read its configuration again, as its unit says."""
+        self._change("reload-or-restart", unit)
+
     def _change(self, verb: str, *units: str) -> Completed:
         done = self._run(["systemctl", "--quiet", "--no-ask-password", verb, *units], timeout=_SECONDS)
         if done.status != 0:
-            words = self._last_words(units[0]) if units and verb in {"start", "restart"} else ""
+            words = (
+                self._last_words(units[0])
+                if units and verb in {"start", "restart", "reload-or-restart"}
+                else ""
+            )
             raise HostError(
                 f"systemctl {verb} {' '.join(units)} failed.".replace("  ", " "),
                 why="\n".join(part for part in (done.stderr.strip(), words) if part),

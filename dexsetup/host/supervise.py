@@ -4,7 +4,7 @@
 
 The specification is written by host/direct.py from the unit's files. The supervisor keeps the state file up
 to date ({"state": "activating" | "active" | "restarting" | "failed" |
-"inactive", "detail": ...}, replaced by rename), restarts what
+"inactive", "detail": ..., "main": number of the main process or 0}, replaced by rename), restarts what
 fails with a growing pause, hands a SIGTERM on and waits, then kills. Orphans of a forking daemon become its
 children (PR_SET_CHILD_SUBREAPER), so it needs no pid file to know whether the daemon lives.
 
@@ -49,8 +49,9 @@ class Supervisor:
         """Start, watch, start again; return the exit status."""
         _libc.prctl(_SUBREAPER, 1, 0, 0, 0)
         signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            # Not SIG_IGN: that would be handed down, and the service could not be told anything by SIGHUP.
+            signal.signal(number, _take_no_notice)
         pause = float(self.spec["restart_seconds"])
         while not self.is_stopping():
             self._tell("activating", "")
@@ -91,7 +92,7 @@ class Supervisor:
         elif kind == "notify" and not self._is_ready(main):
             return f"{self.spec['argv'][0]} did not say that it is ready"
         if not self.is_stopping():
-            self._tell("active", "running")
+            self._tell("active", "running", main)
         return self._watch(main)
 
     def _watch(self, main: int) -> str:
@@ -242,13 +243,18 @@ class Supervisor:
         while time.monotonic() < deadline and not self.is_stopping():
             time.sleep(_TICK)
 
-    def _tell(self, state: str, detail: str) -> None:
+    def _tell(self, state: str, detail: str, main: int = 0) -> None:
         """Replace the state file."""
         path = Path(self.spec["state"])
-        value = {"state": state, "detail": detail, "pid": os.getpid(), "start": start_of(os.getpid())}
+        own = os.getpid()
+        value = {"state": state, "detail": detail, "main": main, "pid": own, "start": start_of(own)}
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(value))
         fresh.rename(path)
+
+
+def _take_no_notice(*_: object) -> None:
+    """Go on."""
 
 
 def start_of(pid: int) -> str:

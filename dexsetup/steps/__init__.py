@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dexsetup.steps.allow import AllowStep
 from dexsetup.steps.base import Step
 from dexsetup.steps.boot import BootStep
 from dexsetup.steps.firewall import FirewallStep
@@ -17,11 +18,12 @@ __all__ = ["all_steps"]
 
 
 def all_steps() -> tuple[Step, ...]:
-    """Return every step. Peers come before the router, so that it is started once, with all of them."""
+    """Return every step. Peers and callers come before the router, so that it is started once, with all."""
     return (
         PackagesStep(),
         IdentityStep(),
         PeersStep(),
+        AllowStep(),
         RouterStep(),
         FirewallStep(),
         BootStep(),

@@ -23,11 +23,13 @@ __all__ = ["Draws", "Inputs", "Step"]
 class Draws:
     """What chance decides, drawn once before planning, so that planning itself is a function.
 
-    Used only where the machine has no identity yet: a run that finds one ignores them.
+    What the machine has already is kept: a run that finds it ignores what was drawn for it.
     """
 
     router_config: bytes
     """A freshly generated cjdroute.conf: key pair, UDP port, passwords."""
+    secret: bytes
+    """32 bytes from which a password is made for each person who is to call and has none yet."""
 
     def __repr__(self) -> str:
         return "Draws(***)"

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from hmac import digest
 
 from dexrouter.config import BeaconMode, ConfigError, ConnectTo, RouterConfig, TunDevice, load_config
-from dexrouter.config.edit import remove_peer, set_beacon, set_udp_port, set_value, upsert_peer
+from dexrouter.config.edit import (
+    add_authorized_password,
+    remove_authorized_password,
+    remove_peer,
+    set_beacon,
+    set_udp_port,
+    set_value,
+    upsert_peer,
+)
 from dexrouter.config.spans import apply_edits
+from dexrouter.crypto.entropy import generate_password
 from dexrouter.crypto.keys import address_text, key_pair_from_private, public_key_text
-from dexsetup.answers.model import Node, Peer
+from dexsetup.answers.model import Allow, Node, Peer
 from dexsetup.errors import AnswersError
 
-__all__ = ["DEVICE", "udp_ports", "with_identity", "with_peers"]
+__all__ = ["DEVICE", "is_taken_while_running", "udp_ports", "with_allowed", "with_identity", "with_peers"]
 
 DEVICE = "cjdns0"
 """Name of the mesh interface of a new node: a fixed one, so that firewalls can name it."""
@@ -57,6 +68,58 @@ def with_peers(data: bytes, peers: Sequence[Peer]) -> bytes:
     if problems:
         raise AnswersError(tuple(problems))
     return data
+
+
+def with_allowed(data: bytes, allowed: Sequence[Allow], secret: bytes) -> bytes:
+    """Return the configuration in which these people may call, or may no longer.
+
+    Who is there keeps the password unless the answer names another one; who is new and has none in the
+    answers gets one made of `secret` and the login, so that planning twice gives the same.
+    Raises AnswersError.
+    """
+    problems: list[str] = []
+    for number, one in enumerate(allowed):
+        try:
+            data = _with_allowed(data, one, secret)
+        except ConfigError as error:
+            problems.append(f"allow[{number + 1}]: {error}")
+    if problems:
+        raise AnswersError(tuple(problems))
+    return data
+
+
+def is_taken_while_running(before: bytes | None, after: bytes) -> bool:
+    """Whether the router takes this change of its configuration without a restart: peers and passwords."""
+    if not before or before == after:
+        return False
+    return _without_people(load_config(before)) == _without_people(load_config(after))
+
+
+def _without_people(config: RouterConfig) -> RouterConfig:
+    """Return a configuration without what the router's reload carries over (dexrouter.io.reload)."""
+    return replace(
+        config,
+        authorized_passwords=(),
+        udp_interfaces=tuple(replace(one, connect_to=()) for one in config.udp_interfaces),
+        eth_interfaces=tuple(replace(one, connect_to=()) for one in config.eth_interfaces),
+        warnings=(),
+    )
+
+
+def _with_allowed(data: bytes, one: Allow, secret: bytes) -> bytes:
+    if one.state == "absent":
+        return apply_edits(data, remove_authorized_password(data, one.login))
+    is_known = any(entry.user == one.login for entry in load_config(data).authorized_passwords)
+    if one.password is None and is_known:
+        return data
+    password = one.password.reveal() if one.password else _made_password(secret, one.login)
+    return apply_edits(data, add_authorized_password(data, password, one.login))
+
+
+def _made_password(secret: bytes, login: str) -> str:
+    made = digest(secret, login.encode(), "sha256")
+    halves = iter((made[:16], made[16:]))
+    return generate_password(lambda _: next(halves))
 
 
 def udp_ports(config: RouterConfig) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """What several steps ask about the node: which answers hold for it, its configuration, its address.
 
-Pure functions of a step's inputs. The configuration goes through two hands: the identity step gives it key,
-port and device, the peers step puts peers into the result of that. Both compute from the same bytes here, so
-every step sees the address and the port that the files will have.
+Pure functions of a step's inputs. The configuration goes through three hands: the identity step gives it
+key, port and device, the peers step puts peers into the result of that, the allow step those who may call.
+All compute from the same bytes here, so every step sees the address and the port that the files will have.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from ipaddress import IPv6Address
 from dexrouter.config import ConfigError, RouterConfig, load_config
 from dexrouter.crypto.keys import key_pair_from_private
 from dexsetup.answers.model import Answers, Node
+from dexsetup.answers.sense import is_switched_off
 from dexsetup.errors import AnswersError, MachineError
 from dexsetup.facts import Facts
 from dexsetup.steps.base import Inputs
-from dexsetup.steps.configuration import with_identity, with_peers
+from dexsetup.steps.configuration import with_allowed, with_identity, with_peers
 
 __all__ = [
     "CONFIG",
@@ -23,9 +24,9 @@ __all__ = [
     "address_of",
     "file_content",
     "imported_path",
-    "is_switched_off",
     "needed_config",
     "parsed",
+    "peered_config",
     "planned_config",
     "present_config",
     "wanted_node",
@@ -58,13 +59,9 @@ def wanted_node(answers: Answers, facts: Facts) -> Node | None:
     is_phone_wanted = answers.phone is not None and answers.phone.enable
     is_peered = any(peer.state == "present" for peer in answers.peer)
     is_used = any(not is_switched_off(file, answers) for user in answers.user for file in user.files)
-    return Node() if is_mail_wanted or is_phone_wanted or is_peered or is_used else None
-
-
-def is_switched_off(program: str, answers: Answers) -> bool:
-    """Return whether a user's program, by its word in the answers, is one whose subject is switched off."""
-    section = answers.phone if program == "linphonerc" else answers.mail
-    return section is not None and not section.enable
+    is_called = any(one.state == "present" for one in answers.allow)
+    is_node_needed = is_mail_wanted or is_phone_wanted or is_peered or is_called or is_used
+    return Node() if is_node_needed else None
 
 
 def imported_path(answers: Answers) -> str | None:
@@ -122,12 +119,16 @@ def with_node_identity(inputs: Inputs) -> bytes | None:
     return with_identity(present, node, inputs.draws.router_config, imported)
 
 
+def peered_config(inputs: Inputs) -> bytes | None:
+    """Return the same with the peers of the answers; None without a node."""
+    base = with_node_identity(inputs)
+    return None if base is None else with_peers(base, inputs.answers.peer)
+
+
 def planned_config(inputs: Inputs) -> bytes | None:
     """Return the configuration as it will be when this plan is done; None without a node."""
-    base = with_node_identity(inputs)
-    if base is None:
-        return None
-    return with_peers(base, inputs.answers.peer)
+    base = peered_config(inputs)
+    return None if base is None else with_allowed(base, inputs.answers.allow, inputs.draws.secret)
 
 
 def needed_config(inputs: Inputs) -> bytes:

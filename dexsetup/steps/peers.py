@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dexsetup.errors import AnswersError
-from dexsetup.plan.model import Resource, StepPlan, Unit
+from dexsetup.plan.model import StepPlan
 from dexsetup.steps.base import Inputs
 from dexsetup.steps.identity import config_file
 from dexsetup.steps.node import (
     CONFIG,
     ReadsConfig,
     address_of,
-    planned_config,
+    peered_config,
     wanted_node,
     with_node_identity,
 )
-from dexsetup.steps.router import ROUTER_UNITS
+from dexsetup.steps.router import told_router
 
 __all__ = ["PeersStep"]
 
@@ -30,23 +30,17 @@ class PeersStep(ReadsConfig):
         answers, facts = inputs.answers, inputs.facts
         if not answers.peer:
             return None
-        base, content = with_node_identity(inputs), planned_config(inputs)
+        base, content = with_node_identity(inputs), peered_config(inputs)
         if base is None or content is None:
             raise AnswersError(("peer: there is no node here from which a peer could be removed",))
         is_node_planned = wanted_node(answers, facts) is not None
         based_on = base if is_node_planned or CONFIG not in facts.files else facts.files[CONFIG].content
-        resources: list[Resource] = [config_file(content, based_on)]
-        notes: tuple[str, ...] = ()
-        if not is_node_planned:
-            unit = ROUTER_UNITS[facts.running_router]
-            if unit:
-                resources.append(Unit(unit, restart_on=(CONFIG,)))
-            else:
-                notes = ("No router is running here: the peers are called when one is started.",)
+        # Where the node is planned, its own step tells the router; else the last step that has something new.
+        told, notes = ((), ()) if is_node_planned or answers.allow else told_router(inputs)
         return StepPlan(
             name=self.name,
             title=self.title,
-            resources=tuple(resources),
+            resources=(config_file(content, based_on), *told),
             needs=("identity",),
             notes=notes,
             address=address_of(content),

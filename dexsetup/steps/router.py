@@ -22,10 +22,18 @@ from dexsetup.plan.model import (
 from dexsetup.plan.places import PROGRAMS
 from dexsetup.render.environment import Renderer
 from dexsetup.steps.base import Inputs
-from dexsetup.steps.configuration import udp_ports
-from dexsetup.steps.node import CONFIG, ReadsConfig, address_of, parsed, planned_config, wanted_node
+from dexsetup.steps.configuration import is_taken_while_running, udp_ports
+from dexsetup.steps.node import (
+    CONFIG,
+    ReadsConfig,
+    address_of,
+    parsed,
+    planned_config,
+    present_config,
+    wanted_node,
+)
 
-__all__ = ["CJDNS_UNIT", "ROUTER_UNIT", "ROUTER_UNITS", "TREE", "WAIT_UNIT", "RouterStep"]
+__all__ = ["CJDNS_UNIT", "ROUTER_UNIT", "ROUTER_UNITS", "TREE", "WAIT_UNIT", "RouterStep", "told_router"]
 
 TREE = PROGRAMS
 ROUTER_UNIT = "dexrouter.service"
@@ -62,7 +70,7 @@ class RouterStep(ReadsConfig):
             resources=resources,
             waits=(AddressBound(address, _ADDRESS_SECONDS),),
             verifications=(UnitActive(unit),),
-            needs=("packages", "identity", "peers"),
+            needs=("packages", "identity", "peers", "allow"),
             risks=_risks(node.backend, inputs.facts),
             notes=_notes(inputs.facts),
             unavailable=_reason_against(node.backend, inputs.facts),
@@ -100,9 +108,26 @@ def _own_router(inputs: Inputs, content: bytes) -> tuple[Resource, ...]:
         router_unit,
         wait_unit,
         *(replaced if inputs.facts.running_router == "cjdns" else ()),
-        Unit(ROUTER_UNIT, restart_on=(CONFIG, router_unit.path, TREE)),
+        _told_unit(ROUTER_UNIT, inputs, restart_on=(router_unit.path, TREE)),
         Unit(WAIT_UNIT, restart_on=(wait_unit.path,)),
     )
+
+
+def told_router(inputs: Inputs) -> tuple[tuple[Resource, ...], tuple[str, ...]]:
+    """Return what lets the router have a new configuration where the node itself is left alone, and notes."""
+    unit = ROUTER_UNITS[inputs.facts.running_router]
+    if unit:
+        return (_told_unit(unit, inputs),), ()
+    return (), ("No router is running here: this holds from when one is started.",)
+
+
+def _told_unit(unit: str, inputs: Inputs, *, restart_on: tuple[str, ...] = ()) -> Unit:
+    """Return the router's unit: told of a new configuration while it runs, where that is enough."""
+    content = planned_config(inputs)
+    is_ours = inputs.facts.running_router == "embedded"
+    if is_ours and content is not None and is_taken_while_running(present_config(inputs.facts), content):
+        return Unit(unit, restart_on=restart_on, reload_on=(CONFIG,))
+    return Unit(unit, restart_on=(CONFIG, *restart_on))
 
 
 def _unit_file(renderer: Renderer, name: str, **values: object) -> ManagedFile:

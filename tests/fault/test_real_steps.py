@@ -15,7 +15,7 @@ import pytest
 
 from dexrouter.config import genconf
 from dexsetup.answers.load import parse_answers
-from dexsetup.answers.model import Answers, Firewall, Mail, Node, Peer, Phone, User
+from dexsetup.answers.model import Allow, Answers, Firewall, Mail, Node, Peer, Phone, User
 from dexsetup.answers.save import save_answers
 from dexsetup.commands.session import answers_step
 from dexsetup.detect import detect
@@ -38,12 +38,13 @@ PARTS = 6
 """All places of a crash take a minute on a busy machine: each part is a test with a time limit of its own."""
 USER = 61000
 KEY = "lhj54c2xnczfurpw42d0h1bvc4qquclb4dw72q50tc83ucmm9zt0.k"
-DRAWS = Draws(genconf(random.Random(1).randbytes).encode())
+DRAWS = Draws(genconf(random.Random(1).randbytes).encode(), b"s" * 32)
 RENDERER = JinjaRenderer()
 TYPED = Answers(
     schema=1,
     node=Node(udp_port=26041),
     peer=(Peer(public_key=KEY, address="192.0.2.1:26041", password=Secret("sesame-sesame"), name="n"),),
+    allow=(Allow(login="Ann's box"), Allow(login="ben", password=Secret("sesame-of-ben"))),
     firewall=Firewall(accept_risk=("mesh-mail",)),
     mail=Mail(),
     phone=Phone(),

@@ -36,6 +36,7 @@ def config(seed: int = 1, **options: Any) -> bytes:
 
 DRAWN = config(1)
 ADDRESS = address_of(DRAWN)
+SECRET = bytes(range(32))
 
 
 def debian(files: Mapping[str, FileFact] | None = None, **changes: Any) -> Facts:
@@ -75,7 +76,7 @@ def answers(**sections: Any) -> Answers:
 
 def inputs(wanted: Answers, facts: Facts) -> Inputs:
     """Return a step's inputs with the usual draws."""
-    return Inputs(wanted, facts, Draws(DRAWN), RENDERER)
+    return Inputs(wanted, facts, Draws(DRAWN, SECRET), RENDERER)
 
 
 def peer(key: str = SPARE_KEY, address: str = "192.0.2.1:2000", **values: Any) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Services: enabled and running, or neither; restarted when one of their files was changed in this run."""
+"""Services: enabled and running, or neither; restarted when one of their files was changed in this run.
+
+A service that can take a change while it runs is told of it instead (`reload_on`). Undo restarts either.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,8 @@ class UnitHandler:
             verbs.append("stop")
         elif is_live and unit.active and context.clock.since_start(unit.name, unit.restart_on):
             verbs.append("restart")
+        elif is_live and unit.active and context.clock.since_start(unit.name, unit.reload_on):
+            verbs.append("reload")
         if not verbs:
             note = "" if is_live else f"{unit.name} starts when the image does"
             return InSync(note if unit.active else "")
@@ -54,7 +59,6 @@ class UnitHandler:
     def apply(self, unit: Unit, context: Context) -> None:
         """Bring it about, and wait until it has settled."""
         services = context.host.services
-        changed = context.clock.since_start(unit.name, unit.restart_on)
         state = services.state(unit.name)
         before = {"exists": state.exists, "enabled": state.enabled, "active": state.active}
         after = {"enabled": unit.enabled, "active": unit.active}
@@ -68,16 +72,22 @@ class UnitHandler:
             if not services.is_live:
                 return
             if unit.active:
-                self._start(unit, state, is_changed=bool(changed), context=context)
+                self._start(unit, state, context)
             elif state.active:
                 services.stop(unit.name)
 
-    def _start(self, unit: Unit, state: UnitState, *, is_changed: bool, context: Context) -> None:
+    def _start(self, unit: Unit, state: UnitState, context: Context) -> None:
         services = context.host.services
-        if state.active and not is_changed:
+        if not state.active:
+            start, words = services.start, "starting"
+        elif context.clock.since_start(unit.name, unit.restart_on):
+            start, words = services.restart, "starting"
+        elif context.clock.since_start(unit.name, unit.reload_on):
+            start, words = services.reload, "telling"
+        else:
             return
-        context.progress(f"starting {unit.name}")
-        (services.restart if state.active else services.start)(unit.name)
+        context.progress(f"{words} {unit.name}")
+        start(unit.name)
         context.host.sleep(_SETTLE_SECONDS)
         deadline = context.host.now() + _START_SECONDS
         state = services.state(unit.name)

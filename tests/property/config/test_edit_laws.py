@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from contextlib import suppress
 
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from dexrouter.config import (
     add_authorized_password,
     apply_edits,
     cleanconf,
+    genconf,
     load_config,
     parse,
     remove_authorized_password,
@@ -22,12 +24,16 @@ from dexrouter.config import (
     upsert_peer,
 )
 from dexrouter.config.jsonc import content_of
+from dexsetup.answers.model import Allow
+from dexsetup.steps.configuration import with_allowed
 
 KEYS = (
     "d6bngqcv2w0u702yy5932d3k3pr2mxdukmxu4wqguuwddhd1rnx0.k",
     "m2d3dc8l3vkjulrgpvyvsbwwrukq3m9jbvz3nkt4hqn5hvdnljp0.k",
     "u8wqf969fmj8lcz6t4mr82dt37gdgd99rus0s5vk6bhmp2lhbc80.k",
 )
+GENERATED = genconf(random.Random(1).randbytes)
+WHOLE = (GENERATED.encode(), cleanconf(GENERATED.encode()).encode(), GENERATED.replace("\n", "\r\n").encode())
 BLANKS = [
     "",
     "",
@@ -126,6 +132,21 @@ def test_passwords_and_values_come_and_go_without_a_trace(data: bytes, user: str
     assert set_value(both, "router.interface.tunDevice", text) == ()
     without = apply_edits(both, remove_authorized_password(both, user))
     assert apply_edits(without, remove_value(without, "router.interface.tunDevice")) == data
+
+
+@settings(max_examples=50)
+@given(st.sampled_from(WHOLE), st.lists(texts, max_size=3, unique=True), st.binary(min_size=32, max_size=32))
+def test_friends_of_the_answers_come_and_go_without_a_trace(
+    data: bytes, logins: list[str], secret: bytes
+) -> None:
+    """Each gets an entry, twice is as once whatever is drawn then, and without them the bytes are back."""
+    friends = [Allow.model_construct(login=login) for login in logins]
+    after = with_allowed(data, friends, secret)
+    assert with_allowed(after, friends, b"another draw") == after
+    before = load_config(data).authorized_passwords
+    assert [entry.user for entry in load_config(after).authorized_passwords[len(before) :]] == logins
+    gone = [Allow.model_construct(login=login, state="absent") for login in logins]
+    assert with_allowed(after, gone, secret) == data
 
 
 @settings(max_examples=60)

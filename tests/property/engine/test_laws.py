@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dexsetup.answers.load import parse_answers
-from dexsetup.answers.model import Answers, Firewall, Mail, Node, Peer, Phone, User
+from dexsetup.answers.model import Allow, Answers, Firewall, Mail, Node, Peer, Phone, User
 from dexsetup.answers.save import save_answers
 from dexsetup.exitcodes import ExitCode
 from dexsetup.host.fake import FakeHost
@@ -47,6 +47,18 @@ PEERS = st.builds(
         },
     ),
 )
+ALLOWED = st.builds(
+    lambda login, more: Allow(login=login, **more),
+    st.from_regex(r"[a-z\u00e4\u4e2d'\"\[\\][ -~]{0,20}[a-z\]\U0001f600]", fullmatch=True),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "password": TEXT.map(Secret),
+            "address": st.sampled_from(["192.0.2.1", "192.0.2.1:26041", "2001:db8::1", "[2001:db8::1]:1"]),
+            "state": st.sampled_from(["present", "absent"]),
+        },
+    ),
+)
 USERS = st.builds(
     lambda login, more: User(login=login, **more),
     st.from_regex(r"[a-z_][a-z0-9_-]{0,31}", fullmatch=True),
@@ -57,6 +69,7 @@ ANSWERS = st.fixed_dictionaries(
     optional={
         "node": NODES,
         "peer": st.lists(PEERS, max_size=3, unique_by=lambda peer: peer.public_key).map(tuple),
+        "allow": st.lists(ALLOWED, max_size=2, unique_by=lambda one: one.login).map(tuple),
         "firewall": section(
             Firewall, enable=st.booleans(), accept_risk=st.lists(TEXT, max_size=2).map(tuple)
         ),

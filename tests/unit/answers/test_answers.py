@@ -6,7 +6,7 @@ import pytest
 
 from dexsetup.answers.load import parse_answers
 from dexsetup.answers.merge import merge_answers
-from dexsetup.answers.model import Answers, Mail, Node, Peer, User
+from dexsetup.answers.model import Allow, Answers, Mail, Node, Peer, User
 from dexsetup.answers.origin import Origin, Shown, show_answers
 from dexsetup.answers.save import save_answers
 from dexsetup.answers.secrets import resolve_secrets
@@ -42,6 +42,39 @@ def test_merge_forgets_a_peer_that_shall_be_absent() -> None:
     last = Answers(schema=1, peer=(peer(), peer(OTHER)))
     merged = merge_answers(last, Answers(schema=1, peer=(peer(state="absent"),)))
     assert merged.peer == (peer(OTHER),)
+
+
+def test_merge_finds_friends_by_their_login_and_forgets_the_absent() -> None:
+    """Like peers."""
+    last = Answers(schema=1, allow=(Allow(login="ann", address="192.0.2.1"), Allow(login="ben")))
+    new = Answers(schema=1, allow=(Allow(login="ann"), Allow(login="ben", state="absent")))
+    assert merge_answers(last, new).allow == (Allow(login="ann", address="192.0.2.1"),)
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ('login = ""', "allow[1].login: "),
+        ('login = " ann"', "allow[1].login: "),
+        ('login = "a\\nb"', "allow[1].login: "),
+        ('login = "ann"\naddress = "example.org"', 'allow[1].address: "example.org" is not an IP address'),
+        ('login = "ann"\naddress = "192.0.2.1:0"', 'allow[1].address: "192.0.2.1:0" is not an IP address'),
+        ('login = "ann"\n[[allow]]\nlogin = "ann"', 'allow[2].login: "ann" is named twice'),
+        ('login = "ann"\nname = "Ann"', "allow[1].name: unknown key"),
+    ],
+)
+def test_what_is_wrong_with_a_friend_is_said(lines: str, sentence: str) -> None:
+    """With entry and key."""
+    with pytest.raises(AnswersError) as caught:
+        parse_answers(f"schema = 1\n[[allow]]\n{lines}\n", "x")
+    assert any(sentence in problem for problem in caught.value.problems), caught.value.problems
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "192.0.2.1:5", "2001:db8::1", "[2001:db8::1]:5"])
+def test_addresses_of_this_node_with_and_without_a_port(address: str) -> None:
+    """Both families."""
+    text = f'schema = 1\n[[allow]]\nlogin = "ann"\naddress = "{address}"\n'
+    assert parse_answers(text, "x").answers.allow[0].address == address
 
 
 def test_merging_the_same_again_changes_nothing() -> None:

@@ -130,7 +130,10 @@ def test_sample_is_valid_as_it_stands_and_with_everything_switched_on() -> None:
     assert parse_answers(sample_answers(), "sample").answers == Answers(schema=1, node=Node())
     whole = re.sub(r"(?m)^# (?=[a-z_]+ = |\[)", "", sample_answers())
     answers = parse_answers(whole, "sample").answers
-    assert answers.user[0] == User(login="jo", real_name="Jo Doe", files=("mailrc", "pinerc", "linphonerc"))
+    assert answers.user[0] == User(
+        login="jo", real_name="Jo Doe", files=("mailrc", "pinerc", "linphonerc", "baresip")
+    )
+    assert answers.contact[0].login == "jo"
     assert answers.firewall == Firewall(enable=True, accept_risk=("mesh-mail",))
     assert answers.peer[0].public_key == KEY
 

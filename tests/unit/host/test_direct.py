@@ -100,6 +100,42 @@ def test_a_service_that_dies_is_started_again(image: Path) -> None:
         services.stop("r.service")
 
 
+def test_reload_runs_the_unit_s_commands_and_the_process_stays(image: Path) -> None:
+    """ExecReload= sees the number of the main process; a unit without one is restarted."""
+    script = 'trap "echo told" HUP; echo up; while :; do sleep 0.05; done'
+    told = "ExecReload=/bin/sh -c 'echo %t > FILE'\nExecReload=kill -HUP $MAINPID\n".replace(
+        "FILE", str(image / "runtime")
+    )
+    text = f"[Service]\nExecStart=/bin/sh -c '{script}'\n"
+    log = image / "logs/h.service.log"
+    services = unit(image, "h.service", text + told)
+    services.start("h.service")
+    try:
+        wait_until(lambda: log.read_text() == "up\n")
+        services.reload("h.service")
+        wait_until(lambda: log.read_text() == "up\ntold\n")
+        assert (image / "runtime").read_text() == "/run\n"
+        unit(image, "h.service", text)
+        services.reload("h.service")
+        wait_until(lambda: log.read_text() == "up\ntold\nup\n")
+    finally:
+        services.stop("h.service")
+
+
+def test_a_reload_that_fails_says_why(image: Path) -> None:
+    """The service goes on as it was."""
+    told = "ExecReload=/bin/sh -c 'echo no such file; exit 1'\n"
+    services = unit(image, "q.service", f"[Service]\nExecStart=/bin/sleep 600\n{told}")
+    services.start("q.service")
+    try:
+        with pytest.raises(HostError) as caught:
+            services.reload("q.service")
+        assert caught.value.why == "no such file"
+        assert services.state("q.service").active
+    finally:
+        services.stop("q.service")
+
+
 def test_a_service_that_notifies_is_active_when_it_says_so(image: Path) -> None:
     """Type=notify: start returns after READY=1, not before."""
     program = image / "ready.py"

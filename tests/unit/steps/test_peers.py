@@ -113,16 +113,22 @@ def test_with_a_new_node_the_peers_are_based_on_what_the_identity_writes() -> No
     assert not any(isinstance(item, Unit) for item in plan.resources)
 
 
-@pytest.mark.parametrize(("running", "unit"), [("embedded", "dexrouter.service"), ("cjdns", "cjdns.service")])
-def test_a_router_that_runs_reads_the_changed_peers(running: str, unit: str) -> None:
-    """Adding a peer alone restarts whichever router is there."""
+@pytest.mark.parametrize(
+    ("running", "unit"),
+    [
+        ("embedded", Unit("dexrouter.service", reload_on=(CONFIG,))),
+        ("cjdns", Unit("cjdns.service", restart_on=(CONFIG,))),
+    ],
+)
+def test_a_router_that_runs_reads_the_changed_peers(running: str, unit: Unit) -> None:
+    """Our router takes a peer while it runs; the distribution's is restarted."""
     facts = debian(with_node().files, running_router=running)
     plan = STEP.plan(inputs(answers(peer=(peer(),)), facts))
     assert plan is not None
-    assert plan.resources[-1] == Unit(unit, restart_on=(CONFIG,))
+    assert plan.resources[-1] == unit
 
 
 def test_without_a_router_the_peers_are_only_written_down() -> None:
     plan = STEP.plan(inputs(answers(peer=(peer(),)), debian(with_node().files)))
     assert plan is not None
-    assert plan.notes == ("No router is running here: the peers are called when one is started.",)
+    assert plan.notes == ("No router is running here: this holds from when one is started.",)

@@ -52,7 +52,7 @@ def test_the_embedded_router_is_a_copy_an_account_and_two_units() -> None:
     ]
     assert plan.waits == (AddressBound(ADDRESS, 60.0),)
     assert plan.verifications == (UnitActive("dexrouter.service"),)
-    assert plan.needs == ("packages", "identity", "peers")
+    assert plan.needs == ("packages", "identity", "peers", "allow")
     assert (plan.unavailable, plan.risks, plan.notes) == ("", (), ())
 
 

@@ -25,7 +25,7 @@ from dexsetup.report.redact import Redactor
 from dexsetup.steps import all_steps
 from dexsetup.steps.base import Draws, Inputs
 from machine import ROOT, needs
-from step_inputs import ADDRESS, DRAWN, OTHER_KEY, SPARE_KEY, answers, debian, peer
+from step_inputs import ADDRESS, DRAWN, OTHER_KEY, SECRET, SPARE_KEY, answers, debian, peer
 
 EVERYTHING = answers(
     node={},
@@ -44,7 +44,7 @@ def planner(host: FakeHost | RootedHost, wanted: Answers, facts: Facts) -> Calla
 
     def make_plan() -> Plan:
         seen = read_files(host, wanted, facts, steps)
-        return build_plan(Inputs(wanted, seen, Draws(DRAWN), JinjaRenderer()), steps)
+        return build_plan(Inputs(wanted, seen, Draws(DRAWN, SECRET), JinjaRenderer()), steps)
 
     return make_plan
 
@@ -126,9 +126,47 @@ def test_adding_a_peer_later_changes_the_configuration_alone() -> None:
     run(host, wanted, debian(running_router="embedded"), "20261122T150000Z-00")
     changed = {path for path, node in host.nodes.items() if before.get(path) != node}
     assert {path for path in changed if not path.startswith("/var/lib/dexsetup")} == {"/etc/cjdroute.conf"}
-    assert [line for line in host.services.log if not line.startswith("reload")] == [
-        "restart dexrouter.service"
-    ]
+    assert [line for line in host.services.log if line != "reload"] == ["reload dexrouter.service"]
+
+
+def test_a_friend_is_let_in_and_sent_away_while_the_router_runs() -> None:
+    """One file changes and the router is told, twice; then the file has the bytes from before."""
+    host = machine()
+    run(host, EVERYTHING, debian())
+    before = host.read("/etc/cjdroute.conf")
+    host.services.log.clear()
+    running = debian(running_router="embedded")
+    friend = ({"login": "ann"},)
+    outcome, _ = run(host, answers(allow=friend), running, "20261122T150000Z-00")
+    assert outcome.code is ExitCode.OK
+    with_ann = host.read("/etc/cjdroute.conf")
+    assert with_ann != before
+    again, _ = run(host, answers(allow=friend), running, "20261122T150100Z-00")
+    assert again == Outcome(ExitCode.OK)
+    assert host.read("/etc/cjdroute.conf") == with_ann
+    run(host, answers(allow=({"login": "ann", "state": "absent"},)), running, "20261122T150200Z-00")
+    assert host.read("/etc/cjdroute.conf") == before
+    assert [line for line in host.services.log if line != "reload"] == ["reload dexrouter.service"] * 2
+
+
+def test_another_port_needs_a_restart() -> None:
+    """What the router cannot take while it runs restarts it, also together with a friend."""
+    host = machine()
+    run(host, EVERYTHING, debian())
+    host.services.log.clear()
+    wanted = answers(node={"udp_port": 4242}, allow=({"login": "ann"},))
+    run(host, wanted, debian(running_router="embedded"), "20261122T150000Z-00")
+    assert [line for line in host.services.log if line != "reload"] == ["restart dexrouter.service"]
+
+
+def test_a_friend_and_a_peer_in_one_run_are_told_of_once() -> None:
+    """The router is told when both are in its configuration."""
+    host = machine()
+    run(host, EVERYTHING, debian())
+    host.services.log.clear()
+    wanted = answers(peer=(peer(SPARE_KEY, "[2001:db8::5]:5"),), allow=({"login": "ann"},))
+    run(host, wanted, debian(running_router="embedded"), "20261122T150000Z-00")
+    assert [line for line in host.services.log if line != "reload"] == ["reload dexrouter.service"]
 
 
 def test_an_unaccepted_risk_stops_the_run_before_any_change() -> None:
