@@ -1,4 +1,6 @@
-"""firewalld: over its own Python bindings while it runs, through firewall-offline-cmd while it is stopped.
+"""firewalld while it runs: over its own Python bindings, or through firewall-cmd.
+
+While it is stopped: stoppedfirewalld.py.
 
 Rules (spec 11 §2):
 - Each opening goes to what runs and to what is kept, one by one; never runtime-to-permanent, which would
@@ -15,13 +17,15 @@ Rules (spec 11 §2):
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from dexsetup.errors import HostError
 from dexsetup.host.base import Completed, FirewallState
+from dexsetup.host.commands import NOT_THERE
 from dexsetup.host.packages import CommandRunner
+from dexsetup.host.stoppedfirewalld import StoppedFirewalld
 
 __all__ = ["Firewalld", "FirewalldCommands", "choose_firewall", "connect", "uplink_interface"]
 
@@ -214,13 +218,13 @@ class _RunningZone:
 
 
 class FirewalldCommands:
-    """firewalld through firewall-cmd (running) or firewall-offline-cmd (stopped)."""
+    """A running firewalld, through firewall-cmd."""
 
     name = "firewalld"
+    state = FirewallState.RUNNING
 
-    def __init__(self, run: CommandRunner, state: FirewallState, uplink: Callable[[], str]) -> None:
+    def __init__(self, run: CommandRunner, uplink: Callable[[], str]) -> None:
         self._run = run
-        self.state = state
         self._uplink = uplink
 
     def zone_of_uplink(self) -> str:
@@ -240,8 +244,6 @@ class FirewalldCommands:
         """Ask for the port itself."""
         query = [f"--zone={zone}", f"--query-port={port}/{protocol}"]
         kept = self._command(query, is_permanent=True, is_query=True).status == 0
-        if self.state is FirewallState.STOPPED:
-            return False, kept
         return self._command(query, is_permanent=False, is_query=True).status == 0, kept
 
     def open_port(
@@ -257,10 +259,8 @@ class FirewalldCommands:
         self._change(f"--remove-port={port}/{protocol}", zone, now=now, permanently=permanently)
 
     def zones_in_use(self) -> tuple[str, ...]:
-        """Ask for the active zones and the default zone; a stopped one knows no interfaces but the bound."""
+        """Ask for the active zones and the default zone."""
         zones = {self.default_zone()}
-        if self.state is FirewallState.STOPPED:
-            return tuple(sorted({*zones, self.zone_of_uplink()}))
         shown = self._command(["--get-active-zones"], is_permanent=False).stdout
         zones |= {line.split()[0] for line in shown.splitlines() if line and not line.startswith(" ")}
         return tuple(sorted(zones))
@@ -269,8 +269,6 @@ class FirewalldCommands:
         """Ask for the rule itself."""
         query = [f"--zone={zone}", f"--query-rich-rule={rule}"]
         kept = self._command(query, is_permanent=True, is_query=True).status == 0
-        if self.state is FirewallState.STOPPED:
-            return False, kept
         return self._command(query, is_permanent=False, is_query=True).status == 0, kept
 
     def add_rule(self, zone: str, rule: str, *, now: bool = True, permanently: bool = True) -> None:
@@ -283,8 +281,6 @@ class FirewalldCommands:
 
     def zone_members(self, zone: str) -> tuple[frozenset[str], frozenset[str]] | None:
         """Ask the running zone."""
-        if self.state is FirewallState.STOPPED:
-            return None
         if zone not in self._command(["--get-zones"], is_permanent=False).stdout.split():
             return None
         listed = [
@@ -295,8 +291,6 @@ class FirewalldCommands:
 
     def zone_openings(self, zone: str) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]] | None:
         """Ask the running zone, and what its services are."""
-        if self.state is FirewallState.STOPPED:
-            return None
         if zone not in self._command(["--get-zones"], is_permanent=False).stdout.split():
             return None
         shown = [
@@ -317,8 +311,6 @@ class FirewalldCommands:
 
     def reload(self, own_zone: str) -> None:
         """Read the files anew, and set again what was set in the running firewall alone."""
-        if self.state is FirewallState.STOPPED:
-            return
         _reload(
             self._look,
             lambda: self._command(["--reload"], is_permanent=False),
@@ -343,14 +335,11 @@ class FirewalldCommands:
     def _change(self, option: str, zone: str, *, now: bool, permanently: bool) -> None:
         if permanently:
             self._command([f"--zone={zone}", option], is_permanent=True)
-        if now and self.state is FirewallState.RUNNING:
+        if now:
             self._command([f"--zone={zone}", option], is_permanent=False)
 
     def _command(self, options: list[str], *, is_permanent: bool, is_query: bool = False) -> Completed:
-        if self.state is FirewallState.STOPPED:
-            argv = ["firewall-offline-cmd", *options]
-        else:
-            argv = ["firewall-cmd", *(["--permanent"] if is_permanent else []), *options]
+        argv = ["firewall-cmd", *(["--permanent"] if is_permanent else []), *options]
         done = self._run(argv, timeout=60)
         if done.status != 0 and not is_query:
             raise HostError(
@@ -382,16 +371,19 @@ def _written(value: Any) -> str:
     return str(value) if isinstance(value, str) else "/".join(map(str, value))
 
 
-def choose_firewall(run: CommandRunner, uplink: Callable[[], str]) -> Firewalld | FirewalldCommands | None:
+def choose_firewall(
+    run: CommandRunner,
+    uplink: Callable[[], str],
+    read: Callable[[str], bytes | None],
+    list_directory: Callable[[str], Sequence[str]],
+) -> Firewalld | FirewalldCommands | StoppedFirewalld | None:
     """Return the firewall of this machine; None if there is none that we know."""
-    if run(["firewall-offline-cmd", "--version"], timeout=20).status == 127:
+    if run(["firewall-offline-cmd", "--version"], timeout=20).status == NOT_THERE:
         return None
-    if run(["firewall-cmd", "--state"], timeout=20).status == 0:
-        client = connect()
-        if client is not None:
-            return Firewalld(client, uplink)
-        return FirewalldCommands(run, FirewallState.RUNNING, uplink)
-    return FirewalldCommands(run, FirewallState.STOPPED, uplink)
+    if run(["firewall-cmd", "--state"], timeout=20).status != 0:
+        return StoppedFirewalld(run, uplink, read, list_directory)
+    client = connect()
+    return FirewalldCommands(run, uplink) if client is None else Firewalld(client, uplink)
 
 
 def uplink_interface(route_table: bytes | None) -> str:

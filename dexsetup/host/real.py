@@ -53,7 +53,7 @@ class RealHost(PosixFiles):
     @cached_property
     def firewall(self) -> Firewall:
         """The firewall as it was found."""
-        return choose_firewall(self.run, self._uplink) or NoFirewall()
+        return choose_firewall(self.run, self._uplink, self.read, self.list_directory) or NoFirewall()
 
     @cached_property
     def _has_systemd(self) -> bool:

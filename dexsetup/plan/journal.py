@@ -104,10 +104,13 @@ class Journal:
             path = f"{self.directory}/answers.toml"
             self.host.write(path, self._answers, mode=0o600, owner="root", group="root")
 
-    def keep(self, content: bytes) -> str:
-        """Keep the content of a file that is about to change; return the path of the before-image."""
+    def keep(self, content: bytes, part: str = "") -> str:
+        """Keep the content of a file that is about to change; return the path of the before-image.
+
+        `part` tells the files of one change apart, if there are several.
+        """
         self._begin()
-        path = f"{self.directory}/before-{self.count + 1}"
+        path = f"{self.directory}/before-{self.count + 1}{part}"
         self.host.write(path, content, mode=0o600, owner="root", group="root")
         return path
 

@@ -262,10 +262,9 @@ class Home(Place):
         """Return name, kind, mode, owner and content hash of all below the paths: one text to compare.
 
         The account tools' own backups (/etc/passwd- and so on) are left out: they hold the state before last.
-        So are firewalld's files, which firewalld alone writes: compare what it says.
         """
         look = (
-            "not='! -path /etc/*- ! -path /etc/firewalld*'; set -f; "
+            "not='! -path /etc/*-'; set -f; "
             'for top in "$@"; do [ -e "$top" ] || continue; '
             "find \"$top\" $not -printf '%p %y %m %u:%g %l\\n'; "
             'find "$top" -type f $not -exec sha256sum {} +; done | sort'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dexsetup.host.base import FirewallState
 from dexsetup.plan.handlers.context import Context, Undone
+from dexsetup.plan.handlers.zonefiles import give_back_zone, keep_zone
 from dexsetup.plan.journal import ChangeRecord
 from dexsetup.plan.model import FirewallOpening
 from dexsetup.plan.results import Change, CheckResult, InSync
@@ -43,7 +44,7 @@ class OpeningHandler:
         zone = opening.zone or firewall.zone_of_uplink()
         now, permanently = firewall.is_open(zone, opening.port, opening.protocol)
         is_running = firewall.state is FirewallState.RUNNING
-        before = {"now": now or not is_running, "permanently": permanently}
+        before = {"now": now or not is_running, "permanently": permanently, "files": keep_zone(zone, context)}
         after = {"zone": zone, "port": opening.port, "protocol": opening.protocol}
         subject = f"{zone} {_port(opening)}"
         with context.open_journal.change(context.step, self.kind, subject, before, after):
@@ -68,6 +69,7 @@ class OpeningHandler:
             firewall.close_port(
                 after["zone"], after["port"], after["protocol"], now=close_now, permanently=close_kept
             )
+        give_back_zone(after["zone"], before.get("files"), context)
         return Undone()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dexsetup.host.base import Firewall, FirewallState
 from dexsetup.plan.handlers.context import Context, Undone
+from dexsetup.plan.handlers.zonefiles import give_back_zone, keep_zone
 from dexsetup.plan.journal import ChangeRecord
 from dexsetup.plan.model import FirewallRule, LoadedZone
 from dexsetup.plan.results import Change, CheckResult, InSync
@@ -89,7 +90,7 @@ class RuleHandler:
             if _is_so(rule, zone, firewall):
                 continue
             now, kept = firewall.has_rule(zone, rule.rule)
-            before = {"now": now, "permanently": kept}
+            before = {"now": now, "permanently": kept, "files": keep_zone(zone, context)}
             after = {"zone": zone, "rule": rule.rule}
             with context.open_journal.change(context.step, self.kind, f"{zone} {rule.what}", before, after):
                 change = firewall.add_rule if rule.is_wanted else firewall.remove_rule
@@ -115,6 +116,7 @@ class RuleHandler:
             is_kept = before["permanently"] is wanted and kept is not wanted
             if is_now or is_kept:
                 change(zone, rule, now=is_now, permanently=is_kept)
+        give_back_zone(zone, before.get("files"), context)
         return Undone()
 
 

@@ -13,12 +13,13 @@ import pytest
 from dexrouter.wire.bencode import Bencoded, encode
 from dexrouter.wire.errors import WireError
 from dexsetup.errors import HostError, MachineError
-from dexsetup.host.base import Completed, FirewallState, ProgressSink, UnitState
+from dexsetup.host.base import Completed, ProgressSink, UnitState
 from dexsetup.host.commands import run_command
 from dexsetup.host.firewall import Firewalld, FirewalldCommands, choose_firewall, connect, uplink_interface
 from dexsetup.host.network import LiveNetwork, admin_place, peers_of_reply
 from dexsetup.host.packages import Apt, Dnf, explain_apt, explain_dnf, progress_of_apt
 from dexsetup.host.services import Systemd
+from dexsetup.host.stoppedfirewalld import StoppedFirewalld
 
 
 class Commands:
@@ -407,7 +408,7 @@ def test_firewall_cmd_reloads_and_sets_again_what_was_passing() -> None:
         ("--zone=cjdns --list-services", 0, "smtp\n", ""),
         ("--zone=cjdns --list-interfaces", 0, "cjdns0\n", ""),
     )
-    firewall = FirewalldCommands(commands, FirewallState.RUNNING, lambda: "")
+    firewall = FirewalldCommands(commands, lambda: "")
     assert firewall.zones_in_use() == ("cjdns", "public")
     assert firewall.zone_members("cjdns") == (frozenset({"smtp"}), frozenset({"cjdns0"}))
     assert firewall.zone_members("other") is None
@@ -419,23 +420,6 @@ def test_firewall_cmd_reloads_and_sets_again_what_was_passing() -> None:
     ]
     firewall.release_interface("cjdns", "cjdns0")
     assert commands.seen[-1] == "firewall-cmd --zone=cjdns --remove-interface=cjdns0"
-
-
-def test_rules_of_a_stopped_firewalld_are_written_offline() -> None:
-    """Nothing runs, so nothing is reloaded, and no zone has members now."""
-    commands = Commands(("--get-default-zone", 0, "public\n", ""), ("--query-rich-rule", 1, "no", ""))
-    firewall = FirewalldCommands(commands, FirewallState.STOPPED, lambda: "")
-    assert firewall.zones_in_use() == ("public",)
-    assert firewall.has_rule("public", "rule drop") == (False, False)
-    firewall.add_rule("public", "rule drop")
-    firewall.remove_rule("public", "rule drop")
-    assert commands.seen[-2:] == [
-        "firewall-offline-cmd --zone=public --add-rich-rule=rule drop",
-        "firewall-offline-cmd --zone=public --remove-rich-rule=rule drop",
-    ]
-    firewall.reload("cjdns")
-    assert firewall.zone_members("cjdns") is None
-    assert not any("reload" in line for line in commands.seen)
 
 
 def test_bindings_that_are_not_connected_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -453,34 +437,24 @@ def test_bindings_that_are_not_connected_do_not_count(monkeypatch: pytest.Monkey
     assert isinstance(connect(), FakeClient)
 
 
-def test_stopped_firewalld_is_written_to_offline() -> None:
-    """Without a daemon, firewall-offline-cmd writes the settings; nothing is opened now."""
-    commands = Commands(("firewall-cmd --state", 252, "", "not running"), ("--query-port", 1, "no", ""))
-    firewall = choose_firewall(commands, lambda: "eth0")
-    assert isinstance(firewall, FirewalldCommands)
-    assert firewall.state is FirewallState.STOPPED
-    assert firewall.is_open("public", 26041, "udp") == (False, False)
-    firewall.open_port("public", 26041, "udp")
-    assert commands.seen[-1] == "firewall-offline-cmd --zone=public --add-port=26041/udp"
-
-
-def test_no_firewalld_is_no_firewall() -> None:
-    """Where firewall-offline-cmd is not installed, there is nothing to speak to."""
-    assert choose_firewall(Commands(("firewall-offline-cmd", 127, "", "")), lambda: "") is None
+def test_the_firewall_is_chosen_by_what_answers() -> None:
+    """Without firewall-offline-cmd there is none; without an answer it is stopped, and its files count."""
+    absent = Commands(("firewall-offline-cmd", 127, "", ""))
+    assert choose_firewall(absent, str, lambda _: None, lambda _: ()) is None
+    stopped = Commands(("firewall-cmd --state", 252, "", "not running"))
+    assert isinstance(choose_firewall(stopped, str, lambda _: None, lambda _: ()), StoppedFirewalld)
 
 
 def test_firewall_cmd_is_used_where_the_bindings_are_not() -> None:
     """Runtime and permanent are two commands; a refusal is an error with its words."""
     commands = Commands(("--query-port", 1, "no", ""))
-    firewall = FirewalldCommands(commands, FirewallState.RUNNING, lambda: "")
+    firewall = FirewalldCommands(commands, lambda: "")
     firewall.open_port("public", 26041, "udp")
     assert commands.seen == [
         "firewall-cmd --permanent --zone=public --add-port=26041/udp",
         "firewall-cmd --zone=public --add-port=26041/udp",
     ]
-    refusing = FirewalldCommands(
-        Commands(("--add-port", 112, "", "Error: INVALID_ZONE")), FirewallState.RUNNING, lambda: ""
-    )
+    refusing = FirewalldCommands(Commands(("--add-port", 112, "", "Error: INVALID_ZONE")), lambda: "")
     with pytest.raises(HostError, match="failed"):
         refusing.open_port("nozone", 1, "udp")
 
