@@ -1,5 +1,6 @@
 #!/bin/sh
-# Renew requirements.lock (what dexsetup needs) and requirements-dev.lock (that, and what its developers need).
+# Renew requirements.lock (what dexsetup needs), requirements-dev.lock (that, and what its developers need) and
+# requirements-fuzz.lock (that, and what fuzzing needs).
 #
 # Each pins one version per package that serves Python 3.11 to 3.14 on Linux, with the hashes of all its files,
 # so that one lock file fits every processor. Where packages come from is the machine's business (pip's and uv's
@@ -30,3 +31,4 @@ compile() {
 }
 compile requirements.lock
 compile requirements-dev.lock --group dev --constraint requirements.lock
+compile requirements-fuzz.lock --group fuzz --constraint requirements.lock

@@ -1,8 +1,8 @@
-"""What is fuzzed: every parser of foreign bytes, and the whole node. One function for each, bytes in.
+"""What is fuzzed of the router: every parser of foreign bytes, and the whole node. One function for each.
 
 A target returns for any bytes at all. It swallows the one error that its parser documents; whatever else
 comes out of it is a finding. fuzz/run.py feeds them with coverage-guided bytes, fuzz/test_targets.py with a
-few random ones.
+few random ones. What is fuzzed of the wizard is in fuzz_wizard.py.
 """
 
 from __future__ import annotations
@@ -13,15 +13,38 @@ from typing import Final
 
 from dexrouter.admin.edge import Edge
 from dexrouter.admin.server import AdminServer
-from dexrouter.config import ConfigErrors, cleanconf, load_config, parse_peers
+from dexrouter.config import (
+    ConfigErrors,
+    ConnectTo,
+    Edit,
+    add_authorized_password,
+    apply_edits,
+    cleanconf,
+    load_config,
+    parse_peers,
+    remove_peer,
+    set_value,
+    upsert_peer,
+)
 from dexrouter.config.errors import ConfigError
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Transmit
+from dexrouter.core.packets import HEAD_ROOM
 from dexrouter.core.peering import BeaconMode, PeerState
 from dexrouter.crypto import base32
 from dexrouter.crypto.cryptoauth import CryptoError
-from dexrouter.crypto.keys import KeyParseError, parse_address, parse_node, parse_public_key
+from dexrouter.crypto.keys import (
+    KeyParseError,
+    parse_address,
+    parse_node,
+    parse_public_key,
+    public_key_text,
+)
+from dexrouter.io.cut import cut, cut_room
+from dexrouter.io.handed_tun import take_packets
+from dexrouter.io.merge import merge
 from dexrouter.wire import bencode, ethernet, iptunnel
+from dexrouter.wire.announce import Announcement
 from dexrouter.wire.beacon import Beacon, UdpBeacon
 from dexrouter.wire.control import AuthenticationCause, parse_control
 from dexrouter.wire.crypto_header import CryptoHeader
@@ -30,9 +53,11 @@ from dexrouter.wire.encoding_scheme import EncodingScheme
 from dexrouter.wire.errors import WireError
 from dexrouter.wire.ipv6 import strip
 from dexrouter.wire.labels import parse_label
+from dexrouter.wire.route_header import Routed, from_program
 from dexrouter.wire.session_frame import parse_content_type
 from dexrouter.wire.switch_header import SwitchHeader
-from remote import PING_FRAME_HEADER, RemotePeer, make_node
+from dexrouter.wire.virtio import VNET_HEADER_SIZE
+from remote import PING_FRAME_HEADER, RemotePeer, key_pair_of, make_node
 
 __all__ = ["TARGETS", "Target"]
 
@@ -41,6 +66,9 @@ Target = Callable[[bytes], None]
 NOW: Final = 1000.0
 _TIME: Final = 7
 """Kind of step."""
+
+_ROOM: Final = bytearray(cut_room(2048, 16, HEAD_ROOM))
+_SHORTEST_PIECE: Final = 16
 
 
 def _wire(parse: Callable[[bytes], object]) -> Target:
@@ -70,6 +98,48 @@ def _iptunnel(data: bytes) -> None:
             iptunnel.parse_control(packet)
 
 
+def _announcement(data: bytes) -> None:
+    with contextlib.suppress(WireError):
+        assert Announcement.parse(Announcement.parse(data).encode()) == Announcement.parse(data)
+
+
+def _routed(data: bytes) -> None:
+    with contextlib.suppress(WireError):
+        assert Routed.parse(Routed.parse(data).encode()) == Routed.parse(data)
+    with contextlib.suppress(WireError):
+        from_program(data)
+
+
+def _stream(data: bytes) -> None:
+    """Cut in two anywhere, a stream gives the same packets."""
+    at = data[0] % (len(data) + 1) if data else 0
+    whole, rest = take_packets(data)
+    first, kept = take_packets(data[:at])
+    second, left = ([], None) if kept is None else take_packets(kept + data[at:])
+    assert (first + second, left) == (whole, rest)
+
+
+def _super_packet(data: bytes) -> None:
+    """Cut what a kernel may hand out, and join the pieces again."""
+    head, packet = data[:VNET_HEADER_SIZE], data[VNET_HEADER_SIZE:]
+    if len(head) < VNET_HEADER_SIZE or int.from_bytes(head[4:6], "little") < _SHORTEST_PIECE:
+        return
+    with contextlib.suppress(WireError):
+        spans = cut(head, packet, _ROOM, 0, HEAD_ROOM)
+        merge([bytes(_ROOM[start:end]) for start, end in spans])
+
+
+def _merge(data: bytes) -> None:
+    """Join packets, or leave them: none is lost, none is made."""
+    packets: list[bytes] = []
+    while data:
+        size = data[0] + 1
+        packets.append(data[1 : 1 + size])
+        data = data[1 + size :]
+    joined = merge([packet for packet in packets if packet])
+    assert len(joined) <= len(packets)
+
+
 def _dht(data: bytes) -> None:
     with contextlib.suppress(WireError):
         assert DhtMessage.parse(DhtMessage.parse(data).encode()) == DhtMessage.parse(data)
@@ -92,6 +162,22 @@ def _config(data: bytes) -> None:
         load_config(data)
     with contextlib.suppress(ConfigError, ConfigErrors):
         cleanconf(data)
+
+
+def _edit(data: bytes) -> None:
+    """Edit a configuration, whatever it is: it is refused, or the same edit again changes nothing."""
+    key = public_key_text(key_pair_of(3).public)
+    peer = ConnectTo("192.0.2.9:1234", key, "a password", None, None)
+    changes: tuple[Callable[[bytes], tuple[Edit, ...]], ...] = (
+        lambda given: upsert_peer(given, peer),
+        lambda given: remove_peer(given, key),
+        lambda given: set_value(given, "router.interface.tunDevice", "tun7"),
+        lambda given: add_authorized_password(given, "a password", "a user"),
+    )
+    for change in changes:
+        with contextlib.suppress(ConfigError, ConfigErrors):
+            once = apply_edits(data, change(data))
+            assert not change(once)
 
 
 def _paste(data: bytes) -> None:
@@ -181,6 +267,7 @@ def _crypto(data: bytes) -> None:
 
 TARGETS: Final[dict[str, Target]] = {
     "admin": _admin,
+    "announcement": _announcement,
     "beacon": _wire(Beacon.parse),
     "bencode": _bencode,
     "cause": _wire(AuthenticationCause.parse),
@@ -190,12 +277,17 @@ TARGETS: Final[dict[str, Target]] = {
     "crypto": _crypto,
     "crypto-header": _wire(CryptoHeader.parse),
     "dht": _dht,
+    "edit": _edit,
     "ethernet": _wire(ethernet.unwrap),
     "iptunnel": _iptunnel,
     "ipv6": _wire(strip),
+    "merge": _merge,
     "node": _node,
     "paste": _paste,
+    "routed": _routed,
     "scheme": _wire(EncodingScheme.parse),
+    "stream": _stream,
+    "super-packet": _super_packet,
     "switch-header": _wire(SwitchHeader.parse),
     "texts": _texts,
     "udp-beacon": _wire(UdpBeacon.parse),

@@ -26,7 +26,7 @@ from dexrouter.crypto.keys import Address
 from dexrouter.io.errors import StartError
 from dexrouter.wire.ipv6 import TUN_PREFIX_IPV4, TUN_PREFIX_IPV6, TUN_PREFIX_SIZE
 
-__all__ = ["HandedDescriptor", "HostDevice", "HostSocket"]
+__all__ = ["HandedDescriptor", "HostDevice", "HostSocket", "take_packets"]
 
 _PACKET: Final = 0
 _ADDRESS: Final = 1
@@ -149,10 +149,12 @@ class HostSocket:
             return copied(())
         except OSError:
             data = b""
-        if not data:
-            self.is_open = False
-        self._input += data
-        return copied(self._packets())
+        packets, rest = take_packets(self._input + data)
+        if rest is None:
+            self.drops["tun.stream"] += 1
+        self.is_open = bool(data) and rest is not None
+        self._input = rest or b""
+        return copied(packets)
 
     def write(self, packets: list[Buffer]) -> None:
         """Hand packets over; what the program does not read in time is lost and counted."""
@@ -179,19 +181,18 @@ class HostSocket:
             return
         del self._output[:sent]
 
-    def _packets(self) -> list[bytes]:
-        found: list[bytes] = []
-        at = 0
-        while len(self._input) - at >= _LENGTH.size:
-            kind, length = _LENGTH.unpack_from(self._input, at)
-            if kind != _PACKET or not TUN_PREFIX_SIZE < length <= TUN_PREFIX_SIZE + _LONGEST:
-                self.is_open = False
-                self.drops["tun.stream"] += 1
-                break
-            start = at + _LENGTH.size
-            if len(self._input) - start < length:
-                break
-            at = start + length
-            found.append(self._input[start + TUN_PREFIX_SIZE : at])
-        self._input = self._input[at:]
-        return found
+
+def take_packets(data: bytes) -> tuple[list[bytes], bytes | None]:
+    """Give the packets that a stream begins with, and what is left of it; None: it cannot be followed."""
+    found: list[bytes] = []
+    at = 0
+    while len(data) - at >= _LENGTH.size:
+        kind, length = _LENGTH.unpack_from(data, at)
+        if kind != _PACKET or not TUN_PREFIX_SIZE < length <= TUN_PREFIX_SIZE + _LONGEST:
+            return found, None
+        start = at + _LENGTH.size
+        if len(data) - start < length:
+            break
+        at = start + length
+        found.append(data[start + TUN_PREFIX_SIZE : at])
+    return found, data[at:]
