@@ -1,7 +1,8 @@
-"""One block of our own in a file that is a script of somebody else's: `.mailrc` (protocol notes 10 §2).
+"""One block of our own in a file that is somebody else's: `.mailrc` (protocol notes 10 §2), baresip's files.
 
 The block stands between two comment lines and is the only part that is ever looked at or changed. It is
-replaced where it stands, and put at the end of a file that has none.
+replaced where it stands, and put at the end of a file that has none; at its beginning where the program
+takes the first of several values.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ BEGIN = "# BEGIN dexsetup"
 END = "# END dexsetup"
 
 
-def edits(data: bytes, body: str) -> tuple[Edit, ...]:
+def edits(data: bytes, body: str, *, is_first: bool = False) -> tuple[Edit, ...]:
     """Return what it takes for the block to hold `body`; nothing if it does already.
 
-    EditError if there is half a block or more than one, or if the last line of the file goes on.
+    `is_first`: a new block goes to the beginning of the file. EditError if there is half a block or more than
+    one, or if a new block would follow a line that goes on.
     """
     lines = body.removesuffix("\n").split("\n")
     if any("\r" in line or line.rstrip() in (BEGIN, END) for line in lines):
@@ -26,6 +28,8 @@ def edits(data: bytes, body: str) -> tuple[Edit, ...]:
     block = [line.encode("utf-8", "surrogateescape") for line in (BEGIN, *lines, END)]
     file = LineFile(data)
     found = _find(file)
+    if found is None and is_first:
+        return (Edit(0, 0, b"".join(line + file.newline for line in block)),)
     if found is None:
         if file.lines and file.content(-1).endswith(b"\\"):
             raise EditError(

@@ -52,6 +52,11 @@ class FileHandler:
         if info is not None and info.kind is not FileKind.FILE:
             return Unavailable(f"{file.path} is a {info.kind} (expected: a plain file); it is left alone.")
         result = self._judge(file, current, info, context)
+        if isinstance(result, Change) and (running := _running(file, context)):
+            return Unavailable(
+                f"{running} of {file.as_user} is running and would write over {file.path} at its end.",
+                "close it, then run this again",
+            )
         if isinstance(result, Change) and file.content is not None and file.validate:
             complaint = context.host.check_content(file.content, file.validate)
             if complaint:
@@ -262,6 +267,15 @@ class FileHandler:
         if digest(content) != before["sha256"] or content is None:
             raise HostError(f"the copy of {path} in {before['image']} is missing or damaged")
         host.write(path, content, mode=rights[0], owner=rights[1], group=rights[2], as_user=as_user)
+
+
+def _running(file: ManagedFile, context: Context) -> str:
+    """Return which program keeps us from the file; empty if none does."""
+    if not file.unless_running or file.as_user is None:
+        return ""
+    pattern = "|".join(file.unless_running)
+    found = context.host.probe(["pgrep", "-u", file.as_user, "-x", "-l", pattern])
+    return found.stdout.split()[1] if found.status == 0 else ""
 
 
 def make_parents(path: str, as_user: str | None, owner: tuple[str, str], context: Context) -> None:

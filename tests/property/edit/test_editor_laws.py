@@ -52,6 +52,16 @@ def test_a_block_comes_and_goes_without_a_trace(data: bytes, body: str) -> None:
     assert apply_edits(other, marked_block.removal(other)) == data
 
 
+@settings(max_examples=100)
+@given(files, st.text("abc =", min_size=1, max_size=12))
+def test_a_block_at_the_beginning_comes_and_goes_without_a_trace(data: bytes, body: str) -> None:
+    after = apply_edits(data, marked_block.edits(data, body, is_first=True))
+    assert after.startswith(marked_block.BEGIN.encode())
+    assert after.endswith(data)
+    assert marked_block.edits(after, body, is_first=True) == ()
+    assert apply_edits(after, marked_block.removal(after)) == data
+
+
 @settings(max_examples=250)
 @given(files, values, values.filter(lambda value: "," not in value))
 def test_settings_of_alpine_come_and_go_without_a_trace(data: bytes, value: str, item: str) -> None:

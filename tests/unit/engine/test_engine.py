@@ -9,7 +9,7 @@ import pytest
 
 from dexsetup.errors import DexsetupError, LockedError, MachineError
 from dexsetup.exitcodes import ExitCode
-from dexsetup.host.base import UnitState
+from dexsetup.host.base import Completed, UnitState
 from dexsetup.host.fake import CrashingHost, FakeHost, SimulatedCrash
 from dexsetup.plan.engine import Engine, Options, Outcome
 from dexsetup.plan.events import Asked, Checked, Event, PlanMade, RunDone, StepFailed, StepMark
@@ -269,6 +269,34 @@ def test_shared_file_that_changes_meanwhile_is_planned_again() -> None:
     outcome, _ = run(host, make_plan)
     assert outcome.code is ExitCode.OK
     assert host.read("/home/jo/.mailrc") == b"set b\nset ours\n"
+
+
+def test_a_file_that_a_running_program_would_overwrite_is_left_until_it_ends() -> None:
+    """Nothing is changed, and the program is named; one that runs does not matter when all is in place."""
+    host = FakeHost({"/home/jo/.pinerc": b"a\n"})
+    host.users.add("jo")
+    argv = ("pgrep", "-u", "jo", "-x", "-l", "alpine|pine")
+    host.programs[argv] = Completed(argv, 0, "612 alpine\n", "")
+    file = ManagedFile(
+        "/home/jo/.pinerc",
+        b"a\nb\n",
+        owner="jo",
+        group="jo",
+        as_user="jo",
+        sharing=FileSharing.SHARED,
+        based_on=b"a\n",
+        unless_running=("alpine", "pine"),
+    )
+    before = host.snapshot()
+    outcome, events = run(host, plan_of(file))
+    assert outcome.code is ExitCode.MACHINE
+    failure = next(event for event in events if isinstance(event, StepFailed))
+    assert failure.what == "alpine of jo is running and would write over /home/jo/.pinerc at its end."
+    assert host.snapshot() == before
+    del host.programs[argv]
+    assert run(host, plan_of(file))[0].code is ExitCode.OK
+    host.programs[argv] = Completed(argv, 0, "612 alpine\n", "")
+    assert run(host, plan_of(replace(file, based_on=b"a\nb\n")))[0].code is ExitCode.OK
 
 
 def test_invalid_file_stops_before_the_first_change() -> None:

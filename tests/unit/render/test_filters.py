@@ -15,6 +15,7 @@ from dexsetup.render.filters import (
     mail_display_name,
     mailrc_string,
     pinerc_value,
+    sip_contact_name,
     sip_display_name,
     smtpd_path,
     smtpd_string,
@@ -46,7 +47,15 @@ REFUSED = (
     "Jo\u202eeoD",
     "Jo\u2066Doe",
 )
-QUOTING = (smtpd_string, mailrc_string, pinerc_value, sip_display_name, systemd_string, mail_display_name)
+QUOTING = (
+    smtpd_string,
+    mailrc_string,
+    pinerc_value,
+    sip_contact_name,
+    sip_display_name,
+    systemd_string,
+    mail_display_name,
+)
 
 plain_text = st.text(
     st.characters(
@@ -166,3 +175,25 @@ def test_an_adapted_display_name_never_ends_the_phrase_early(value: str) -> None
 
 def test_every_filter_is_there_by_its_own_name() -> None:
     assert all(function.__name__ == name for name, function in FILTERS.items())
+
+
+@given(plain_text)
+def test_the_name_of_a_contact_is_one_quoted_string_without_escapes(name: str) -> None:
+    """What linphone loses and baresip shows as it stands is not in it."""
+    quoted = sip_contact_name(name)
+    assert quoted[0] == quoted[-1] == '"'
+    assert not set(quoted[1:-1]) & set('"\\,')
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ('Jo "Q" \\ Doe', "Jo 'Q' / Doe"),
+        ("Doe, Jo", "Doe Jo"),
+        (RIGHT_TO_LEFT, RIGHT_TO_LEFT),
+        ("a; b <c>", "a; b <c>"),
+    ],
+    ids=ascii,
+)
+def test_the_name_of_a_contact_is_kept_as_far_as_the_phones_can_read_it(name: str, shown: str) -> None:
+    assert sip_contact_name(name) == f'"{shown}"'
