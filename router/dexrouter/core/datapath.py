@@ -23,7 +23,7 @@ from typing import Final
 from dexrouter.core.handlers import Handlers
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.outputs import Buffer, ToTun
-from dexrouter.core.packets import HEAD_ROOM, Packets, Span, alike, fields, total_size
+from dexrouter.core.packets import HEAD_ROOM, Packets, Spans, alike, fields
 from dexrouter.core.peering import Peering
 from dexrouter.core.sessions import Session, Sessions
 from dexrouter.core.switch import ROUTER, Switch
@@ -100,20 +100,20 @@ class DataPath(ABC):
                 self._forward_runs(packets, opened.spans, opened.slot, now)
             number = opened.next
 
-    def _forward_runs(self, packets: Packets, spans: list[Span], source: int, now: float) -> None:
+    def _forward_runs(self, packets: Packets, spans: Spans, source: int, now: float) -> None:
         """Divide frames from one peer into runs with the same header, handle included."""
-        if not spans:
+        if not len(spans):
             return
         heads = fields(packets, spans, _FRAME_HEAD, _SESSION_AT)
         for first, last in alike(heads):
-            run, head = spans[first:last], heads[first]
+            run, head = spans.part(first, last), heads[first]
             if head is not None:
                 self._forward_run(packets, run, head[0], source, now)
                 continue
             for start, end in run:
                 self._forward(bytes(packets.view[start + _FRAME_AT : end]), source, now)
 
-    def _forward_run(self, packets: Packets, run: list[Span], head: bytes, source: int, now: float) -> None:
+    def _forward_run(self, packets: Packets, run: Spans, head: bytes, source: int, now: float) -> None:
         decided = self.switch.header_for_run(head, source)
         if decided is None:
             for start, end in run:
@@ -124,11 +124,11 @@ class DataPath(ABC):
             self._open_run(packets, run, header, _WORD.unpack_from(head, 12)[0], now)
             return
         buffer = packets.buffer
-        for start, _ in run:
+        for start in run.starts:
             buffer[start + _FRAME_AT : start + _BODY_AT] = header
         self.peering.send_run(self.peering.by_slot[slot], packets, run, 0, now)
 
-    def _open_run(self, packets: Packets, run: list[Span], header: bytes, handle: int, now: float) -> None:
+    def _open_run(self, packets: Packets, run: Spans, header: bytes, handle: int, now: float) -> None:
         """Open packets of one session that came over one path."""
         session = self.sessions.by_handle.get(handle)
         path = reverse64(_PATH.unpack_from(header)[0])
@@ -139,27 +139,24 @@ class DataPath(ABC):
                 first = number
                 number, refused = session.crypto.open_run(packets, run, first, _SESSION_AT, now)
                 if number > first:
-                    self._deliver_run(session, path, packets, run[first:number], now)
+                    self._deliver_run(session, path, packets, run.part(first, number), now)
             if refused is None:
                 return
-            start, end = run[number]
+            ((start, end),) = run.part(number, number + 1)
             if refused is CryptoError.REPLAY and session is not None:
                 self.sessions.refused(session, path, bytes(view[start + _BODY_AT : end]), refused, now)
             else:
                 self._to_router(header + view[start + _BODY_AT : end], now)
             number += 1
 
-    def _deliver_run(
-        self, session: Session, path: int, packets: Packets, run: list[Span], now: float
-    ) -> None:
-        self.sessions.heard_run(session, path, total_size(run) - len(run) * _DATA_AT, now)
+    def _deliver_run(self, session: Session, path: int, packets: Packets, run: Spans, now: float) -> None:
+        self.sessions.heard_run(session, path, sum(run.sizes) - len(run) * _DATA_AT, now)
         buffer, view = packets.buffer, packets.view
         deliver = self._packets_for_host().extend
-        kinds = fields(packets, run, _CONTENT_TYPE, _CONTENT_AT)
-        keys = list(zip(kinds, [end - start for start, end in run], strict=True))
+        keys = list(zip(fields(packets, run, _CONTENT_TYPE, _CONTENT_AT), run.sizes, strict=True))
         for first, last in alike(keys):
             kind, size = keys[first]
-            some = run[first:last]
+            some = run.part(first, last)
             if kind is None:
                 self.drops["session.no_data_header"] += len(some)
                 continue
@@ -170,9 +167,9 @@ class DataPath(ABC):
                 continue
             # The IPv6 header has the room of all that stood between the link's header and the content.
             header = header_for(session.address, self.own.address, content_type, size - _CONTENT_AT)
-            for start, _ in some:
+            for start in some.starts:
                 buffer[start + _FRAME_AT : start + _CONTENT_AT] = header
-            deliver([view[start + _FRAME_AT : end] for start, end in some])
+            deliver([view[start + _FRAME_AT : start + size] for start in some.starts])
 
     def _packets_for_host(self) -> list[Buffer]:
         outputs = self.peering.outputs
@@ -188,11 +185,11 @@ class DataPath(ABC):
     def _send_runs(self, packets: Packets, now: float) -> None:
         """Divide what the host sends into runs to one destination with one next header (spec 04 §9.2)."""
         spans = packets.spans
-        if not spans:
+        if not len(spans):
             return
         heads = fields(packets, spans, _IPV6_HEAD, _IPV6)
         for first, last in alike(heads):
-            run, head = spans[first:last], heads[first]
+            run, head = spans.part(first, last), heads[first]
             if head is not None:
                 version, next_header, ends = head
                 if version >> 4 == 6 and ends[16] == _MESH_BYTE:
@@ -201,7 +198,7 @@ class DataPath(ABC):
             for start, end in run:
                 self._into_tunnel(bytes(packets.view[start:end]), now)
 
-    def _send_run(self, packets: Packets, run: list[Span], ends: bytes, next_header: int, now: float) -> None:
+    def _send_run(self, packets: Packets, run: Spans, ends: bytes, next_header: int, now: float) -> None:
         if ends[:16] != self.own.address:
             self.drops["tun.foreign_source"] += len(run)
             return
@@ -223,7 +220,7 @@ class DataPath(ABC):
                 self._forward(frame, ROUTER, now)
 
     def _send_plain_run(
-        self, packets: Packets, run: list[Span], destination: Address, next_header: int, now: float
+        self, packets: Packets, run: Spans, destination: Address, next_header: int, now: float
     ) -> bool:
         """Seal for the session, then for the first peer on the path; False: it is not as plain as that."""
         session = self.sessions.ready(destination, now)
@@ -237,6 +234,6 @@ class DataPath(ABC):
         before = header + _WORD.pack(session.send_handle)
         if not session.crypto.seal_run(packets, run, 0, before, data_header(next_header), now):
             return False
-        self.sessions.sent_run(session, total_size(run) - len(run) * _IPV6, now)
+        self.sessions.sent_run(session, sum(run.sizes) - len(run) * _IPV6, now)
         self.peering.send_run(self.peering.by_slot[slot], packets, run, -HEAD_ROOM, now)
         return True

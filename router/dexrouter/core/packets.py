@@ -1,6 +1,6 @@
 """Packets in one writable buffer: they are opened, changed, moved on and sealed where they lie.
 
-A span is start and end of a packet in the buffer. Whoever fills the buffer leaves HEAD_ROOM bytes free in
+Spans are starts and sizes of packets in the buffer. Whoever fills the buffer leaves HEAD_ROOM bytes free in
 front of packets that come from the host: the headers of the way out go there (spec 04 §4.7).
 
 ```
@@ -20,12 +20,11 @@ from itertools import groupby, repeat
 from typing import Any, Final
 
 from dexrouter.crypto.primitives import pointer
+from dexrouter.crypto.spans import Spans
 
-__all__ = ["HEAD_ROOM", "Packets", "Span", "alike", "copied", "fields", "total_size"]
+__all__ = ["HEAD_ROOM", "Packets", "Spans", "alike", "copied", "fields"]
 
 HEAD_ROOM: Final = 20
-
-Span = tuple[int, int]
 
 
 class Packets:
@@ -38,9 +37,9 @@ class Packets:
         self.view = memoryview(buffer)
         self.at: Any = pointer(buffer)
         """The buffer as libsodium takes it."""
-        self.spans: list[Span] = []
+        self.spans = Spans([], [])
 
-    def sharing(self, spans: list[Span]) -> Packets:
+    def sharing(self, spans: Spans) -> Packets:
         """Give other packets of the same buffer."""
         other: Packets = object.__new__(Packets)
         other.buffer, other.view, other.at, other.spans = self.buffer, self.view, self.at, spans
@@ -51,31 +50,26 @@ def copied(packets: Sequence[bytes | bytearray | memoryview]) -> Packets:
     """Copy packets into a buffer of their own, with head-room."""
     room = bytes(HEAD_ROOM)
     parts: list[bytes | bytearray | memoryview] = []
-    spans: list[Span] = []
+    starts: list[int] = []
     at = 0
     for packet in packets:
         start = at + HEAD_ROOM
         at = start + len(packet)
         parts += (room, packet)
-        spans.append((start, at))
+        starts.append(start)
     made = Packets(bytearray(b"".join(parts)))
-    made.spans = spans
+    made.spans = Spans(starts, list(map(len, packets)))
     return made
 
 
-def total_size(spans: Sequence[Span]) -> int:
-    """Bytes of packets together."""
-    return sum([end - start for start, end in spans])
-
-
 def fields(
-    packets: Packets, spans: Sequence[Span], unpack: Callable[..., tuple[Any, ...]], size: int
+    packets: Packets, spans: Spans, unpack: Callable[..., tuple[Any, ...]], size: int
 ) -> list[tuple[Any, ...] | None]:
     """Read the same fields of many packets; None for one that is shorter than `size`."""
     buffer = packets.buffer
-    if min([end - start for start, end in spans]) < size:
+    if min(spans.sizes) < size:
         return [unpack(buffer, start) if end - start >= size else None for start, end in spans]
-    return list(map(unpack, repeat(buffer), [start for start, _ in spans]))
+    return list(map(unpack, repeat(buffer), spans.starts))
 
 
 def alike(keys: list[Any]) -> Iterator[tuple[int, int]]:

@@ -35,7 +35,7 @@ from typing import Final, NamedTuple
 from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.outputs import Beacon, Buffer, Transmit
-from dexrouter.core.packets import Packets, Span, total_size
+from dexrouter.core.packets import Packets, Spans
 from dexrouter.core.peer import (
     LAZY_AFTER,
     BeaconMode,
@@ -104,6 +104,8 @@ _SLOW_PING: Final = 8
 """An unresponsive peer is pinged at every eighth tick."""
 
 
+_NOTHING: Final = Spans([], [])
+
 Received = tuple[Peer, bytes]
 """A frame for the switch, and the peer it came from."""
 
@@ -111,7 +113,7 @@ Received = tuple[Peer, bytes]
 class OpenedRun(NamedTuple):
     """Frames for the switch that lie where their packets were."""
 
-    spans: list[Span]
+    spans: Spans
     slot: int | None
     """Interface of the switch that they came from; None: there is no frame."""
     next: int
@@ -283,20 +285,20 @@ class Peering:
                 self.drops["link.replay"] += 1
             if following > first or refused is CryptoError.REPLAY:
                 # A replay has been opened already, so it must not be looked at again.
-                run = spans if following - first == len(spans) else spans[first:following]
-                size = total_size(run) - len(run) * _SEALED
+                run = spans.part(first, following)
+                size = sum(run.sizes) - len(run) * _SEALED
                 self._count_in(peer, len(run), size, now)
                 return OpenedRun(run, peer.slot, following + (refused is CryptoError.REPLAY))
-        start, end = spans[first]
+        ((start, end),) = spans.part(first, first + 1)
         received = self.receive(interface, source, bytes(packets.view[start:end]), now)
         if received is None:
-            return OpenedRun([], None, first + 1)
+            return OpenedRun(_NOTHING, None, first + 1)
         peer, frame = received
         start = end - len(frame)
         packets.buffer[start:end] = frame
-        return OpenedRun([(start - _SEALED, end)], peer.slot, first + 1)
+        return OpenedRun(Spans([start - _SEALED], [len(frame) + _SEALED]), peer.slot, first + 1)
 
-    def send_run(self, peer: Peer, packets: Packets, run: list[Span], offset: int, now: float) -> None:
+    def send_run(self, peer: Peer, packets: Packets, run: Spans, offset: int, now: float) -> None:
         """Wrap frames for a peer where they are; the datagrams begin at `offset` from the spans' starts."""
         view = packets.view
         is_plain = self._is_plain(peer) and peer.renewal is None
@@ -305,7 +307,7 @@ class Peering:
             for start, end in run:
                 self.send(peer, bytes(view[start + frame_at : end]), now)
             return
-        size = total_size(run) - len(run) * (offset + _SEALED)
+        size = sum(run.sizes) - len(run) * (offset + _SEALED)
         peer.bytes_out += size
         peer.bandwidth_out.add(size, now)
         self._datagrams_for(peer).extend([view[start + offset : end] for start, end in run])

@@ -20,7 +20,6 @@ packet is authentic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
@@ -41,12 +40,12 @@ from dexrouter.crypto.runs import (
     INITIATOR_SHIFT,
     RESPONDER_SHIFT,
     Buffers,
-    Span,
     close_again,
     data_counters,
     open_boxes,
     seal_boxes,
 )
+from dexrouter.crypto.spans import Spans
 from dexrouter.crypto.transitions import TRANSITIONS, Action, Arrival, CryptoError, Phase, State
 from dexrouter.crypto.users import AUTH_NONE, AuthorizedUsers, Credentials, User
 from dexrouter.wire.crypto_header import (
@@ -273,7 +272,7 @@ class Session:
     # -- many packets, each where it is in one buffer
 
     def seal_run(
-        self, packets: Buffers, spans: Sequence[Span], offset: int, before: bytes, head: bytes, now: float
+        self, packets: Buffers, spans: Spans, offset: int, before: bytes, head: bytes, now: float
     ) -> bool:
         """Seal payloads in place, for a session that has its keys; False: `seal` has to do it.
 
@@ -294,7 +293,7 @@ class Session:
         return True
 
     def open_run(
-        self, packets: Buffers, spans: Sequence[Span], first: int, offset: int, now: float
+        self, packets: Buffers, spans: Spans, first: int, offset: int, now: float
     ) -> tuple[int, CryptoError | None]:
         """Open data packets in place until one is refused: its number, and why. They begin at an offset.
 
@@ -306,7 +305,7 @@ class Session:
         number = first
         refused: CryptoError | None = None
         while refused is None and number < len(spans):
-            some = spans[number : number + self._at_once]
+            some = spans.part(number, number + self._at_once)
             accepted, refused = self._open_some(packets, some, offset)
             number += accepted
             # Who mixes forged packets in must not make us open the others again and again.
@@ -315,17 +314,15 @@ class Session:
             self._last_time = int(now)
         return number, refused
 
-    def _open_some(
-        self, packets: Buffers, spans: Sequence[Span], offset: int
-    ) -> tuple[int, CryptoError | None]:
+    def _open_some(self, packets: Buffers, spans: Spans, offset: int) -> tuple[int, CryptoError | None]:
         """Open packets until one is refused; what is behind that one is as it came."""
         shift, key = self._receive_shift, self._key
         counters = data_counters(packets, spans, offset)
         authentic = open_boxes(packets, spans, offset, counters, shift, key)
         fresh = self.replay.check_run(counters[:authentic])
         if fresh < authentic:
-            behind = slice(fresh + 1, authentic)
-            close_again(packets, spans[behind], offset, counters[behind], shift, key)
+            behind = spans.part(fresh + 1, authentic)
+            close_again(packets, behind, offset, counters[fresh + 1 : authentic], shift, key)
             return fresh, CryptoError.REPLAY
         return fresh, None if fresh == len(spans) else CryptoError.DECRYPT
 

@@ -22,13 +22,13 @@ from struct import Struct
 from typing import Any, Final, Protocol
 
 from dexrouter.crypto.primitives import TAG_SIZE, BoxKey, open_at, seal_at
+from dexrouter.crypto.spans import Spans
 from dexrouter.wire.crypto_header import FIRST_DATA_COUNTER, MIN_PACKET
 
 __all__ = [
     "INITIATOR_SHIFT",
     "RESPONDER_SHIFT",
     "Buffers",
-    "Span",
     "close_again",
     "data_counters",
     "open_boxes",
@@ -46,8 +46,6 @@ _COUNTER_SIZE: Final = 4
 _exhaust: Final = deque[object](maxlen=0).extend
 """Run an iterator to its end and keep nothing."""
 
-Span = tuple[int, int]
-
 
 class Buffers(Protocol):
     """Packets in one buffer (core/packets.py)."""
@@ -63,7 +61,7 @@ class Buffers(Protocol):
 
 def seal_boxes(
     packets: Buffers,
-    spans: Sequence[Span],
+    spans: Spans,
     offset: int,
     before: bytes,
     head: bytes,
@@ -77,35 +75,33 @@ def seal_boxes(
     first bytes become `head`.
     """
     box_at = len(before) + _COUNTER_SIZE
-    payload_at = offset + box_at + TAG_SIZE
-    places = [start + offset for start, _ in spans]
-    sizes = [end - start - payload_at for start, end in spans]
+    places, sizes = spans.places(offset), spans.sizes_less(offset + box_at + TAG_SIZE)
     write = _writer(len(before), len(head))
     _exhaust(map(write, repeat(packets.buffer), places, repeat(before), counters, repeat(head)))
     _seal(packets, places, box_at, sizes, counters, shift, key)
 
 
-def data_counters(packets: Buffers, spans: Sequence[Span], offset: int) -> list[int]:
+def data_counters(packets: Buffers, spans: Spans, offset: int) -> list[int]:
     """Give the counters of packets that begin at an offset, up to the first that is no data packet."""
     shortest = offset + MIN_PACKET
-    if min([end - start for start, end in spans]) < shortest:
-        spans = spans[: next(place for place, (start, end) in enumerate(spans) if end - start < shortest)]
-    places = [start + offset for start, _ in spans]
-    counters = [counter for (counter,) in map(_COUNTER, repeat(packets.buffer), places)]
+    if min(spans.sizes) < shortest:
+        spans = spans.part(0, next(place for place, size in enumerate(spans.sizes) if size < shortest))
+    counters = [counter for (counter,) in map(_COUNTER, repeat(packets.buffer), spans.places(offset))]
     if counters and min(counters) < FIRST_DATA_COUNTER:
         return counters[: next(place for place, word in enumerate(counters) if word < FIRST_DATA_COUNTER)]
     return counters
 
 
 def open_boxes(
-    packets: Buffers, spans: Sequence[Span], offset: int, counters: Sequence[int], shift: int, key: BoxKey
+    packets: Buffers, spans: Spans, offset: int, counters: Sequence[int], shift: int, key: BoxKey
 ) -> int:
     """Open as many packets in place as there are counters, but none behind one that is not authentic.
 
     Gives how many are open. They begin at `offset` from the starts of the spans.
     """
-    places = [start + offset for start, _ in spans]
-    sizes = [end - start - offset - _COUNTER_SIZE for start, end in spans]
+    if not counters:
+        return 0
+    places, sizes = spans.places(offset), spans.sizes_less(offset + _COUNTER_SIZE)
     at = packets.at + _COUNTER_SIZE
     results = list(
         map(
@@ -121,18 +117,18 @@ def open_boxes(
         return len(results)
     opened = next(place for place, result in enumerate(results) if result)
     behind = [place for place in range(opened + 1, len(results)) if not results[place]]
-    close_again(packets, [spans[x] for x in behind], offset, [counters[x] for x in behind], shift, key)
+    some = Spans([spans.starts[place] for place in behind], [spans.sizes[place] for place in behind])
+    close_again(packets, some, offset, [counters[place] for place in behind], shift, key)
     return opened
 
 
 def close_again(
-    packets: Buffers, spans: Sequence[Span], offset: int, counters: Sequence[int], shift: int, key: BoxKey
+    packets: Buffers, spans: Spans, offset: int, counters: Sequence[int], shift: int, key: BoxKey
 ) -> None:
     """Make open packets what they were: the same counter and key give the same bytes."""
-    payload_at = offset + _COUNTER_SIZE + TAG_SIZE
-    places = [start + offset for start, _ in spans]
-    sizes = [end - start - payload_at for start, end in spans]
-    _seal(packets, places, _COUNTER_SIZE, sizes, counters, shift, key)
+    if counters:
+        places, sizes = spans.places(offset), spans.sizes_less(offset + _COUNTER_SIZE + TAG_SIZE)
+        _seal(packets, places, _COUNTER_SIZE, sizes, counters, shift, key)
 
 
 def _seal(

@@ -7,19 +7,17 @@ packets that the kernel would have sent without offloads. merge.py is the way ba
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from struct import Struct
 from typing import Final
 
+from dexrouter.core.packets import Spans
 from dexrouter.wire.checksum import internet_checksum
 from dexrouter.wire.errors import WireError
 from dexrouter.wire.virtio import NEEDS_CHECKSUM, SuperPacket, VnetHeader
 
-__all__ = ["Spans", "cut", "cut_room"]
-
-Spans = list[tuple[int, int]]
-"""Start and end of packets in a buffer."""
+__all__ = ["cut", "cut_room"]
 
 _IPV4: Final = 20
 _IPV6: Final = 40
@@ -77,7 +75,7 @@ def _plain(packet: bytes, header: VnetHeader, into: bytearray, start: int) -> Sp
             raise WireError("the checksum lies behind the end of the packet", field - start)
         # The field holds the sum of the pseudo header. 0 would mean that there is none.
         _SHORT.pack_into(into, field, internet_checksum(into[at:end]) or _MODULUS)
-    return [(start, end)]
+    return Spans([start], [len(packet)])
 
 
 def _cut_tcp(packet: bytes, size: int, into: bytearray, at: int, gap: int) -> Spans:
@@ -87,26 +85,29 @@ def _cut_tcp(packet: bytes, size: int, into: bytearray, at: int, gap: int) -> Sp
     flags = (packet[52] << 8 | packet[53]) & _FLAGS
     last = payload_at + (max(len(packet) - payload_at, 1) - 1) // size * size
     """Where the payload of the last piece begins."""
+    places = Spans.train(
+        at + gap,
+        payload_at + size + gap,
+        payload_at + size,
+        payload_at + len(packet) - last,
+        (last - payload_at) // size + 1,
+    )
+    first, starts = payload_at, iter(places.starts)
     inside = flags & ~_ONLY_LAST & ~_CWR
-    spans: Spans = []
-    first = payload_at
     if flags & _CWR and first < last:
         # It says how the whole was marked, once.
-        spans = _tcp_pieces(
-            packet, inside | _CWR, payload_at, range(first, first + size, size), into, at, gap
-        )
+        _write_pieces(packet, inside | _CWR, payload_at, range(first, first + size, size), into, starts)
         first += size
+        flags &= ~_CWR
     if first < last:
-        at = spans[-1][1] if spans else at
-        spans += _tcp_pieces(packet, inside, payload_at, range(first, last, size), into, at, gap)
-    at = spans[-1][1] if spans else at
-    flags = flags & ~_CWR if spans else flags
-    return spans + _tcp_pieces(packet, flags, payload_at, range(last, last + size, size), into, at, gap)
+        _write_pieces(packet, inside, payload_at, range(first, last, size), into, starts)
+    _write_pieces(packet, flags, payload_at, range(last, last + size, size), into, starts)
+    return places
 
 
-def _tcp_pieces(
-    packet: bytes, flags: int, payload_at: int, firsts: range, into: bytearray, at: int, gap: int
-) -> Spans:
+def _write_pieces(
+    packet: bytes, flags: int, payload_at: int, firsts: range, into: bytearray, starts: Iterator[int]
+) -> None:
     """Write pieces of one length with the same flags; `firsts` are the places of their payloads.
 
     Each is one call: what comes before the sequence number, the number, what follows up to the checksum ...
@@ -121,16 +122,7 @@ def _tcp_pieces(
     behind = packet[58:payload_at]
     constant = _sum(packet[8:44] + between + behind) + length + _TCP
     sequence = int.from_bytes(packet[44:48], "big") - payload_at
-    start, step = at + gap, payload_at + size
-    stride = step + gap
-    spans = list(
-        zip(
-            range(start, start + len(firsts) * stride, stride),
-            range(start + step, start + step + len(firsts) * stride, stride),
-            strict=True,
-        )
-    )
-    for first, (start, _) in zip(firsts, spans, strict=True):
+    for first, start in zip(firsts, starts, strict=False):
         middle = first + half
         one, other = packet[first:middle], packet[middle : first + size]
         number = sequence + first & 0xFFFF_FFFF
@@ -141,7 +133,6 @@ def _tcp_pieces(
         # Addresses are not zero, so the sum is not either: ffff, where the remainder is 0.
         checksum = _MODULUS - ((total + number + constant) % _MODULUS or _MODULUS)
         write(into, start, before, number, between, checksum, behind, one, other)
-    return spans
 
 
 @lru_cache(maxsize=64)
@@ -156,8 +147,16 @@ def _cut_udp(packet: bytes, head: int, size: int, into: bytearray, at: int, gap:
         raise WireError("the headers are longer than the packet", 0)
     is_ipv6 = head == _IPV6 and packet[0] >> 4 == 6
     constant = _sum(packet[8:_IPV6] if is_ipv6 else packet[12:_IPV4]) + _sum(packet[head : head + 4]) + _UDP
-    spans: Spans = []
-    for number, first in enumerate(range(head + _UDP_HEADER, len(packet), size)):
+    payload_at = head + _UDP_HEADER
+    firsts = range(payload_at, len(packet), size)
+    places = Spans.train(
+        at + gap,
+        payload_at + size + gap,
+        payload_at + size,
+        payload_at + len(packet) - firsts[-1],
+        len(firsts),
+    )
+    for number, (first, start) in enumerate(zip(firsts, places.starts, strict=True)):
         payload = packet[first : first + size]
         length = _UDP_HEADER + len(payload)
         # The length counts twice: in the pseudo header and in the header.
@@ -168,13 +167,10 @@ def _cut_udp(packet: bytes, head: int, size: int, into: bytearray, at: int, gap:
             before = packet[:4] + length_bytes + packet[6:_IPV6]
         else:
             before = _ipv4_header(packet[:head], head + length, number)
-        start = at + gap
-        at = start + head + length
-        into[start:at] = b"".join(
+        into[start : start + head + length] = b"".join(
             (before, packet[head : head + 4], length_bytes, checksum.to_bytes(2, "big"), payload)
         )
-        spans.append((start, at))
-    return spans
+    return places
 
 
 def _ipv4_header(header: bytes, length: int, number: int) -> bytes:

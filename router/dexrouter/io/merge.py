@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from operator import itemgetter
 from struct import Struct
-from typing import Final
+from typing import Any, Final
 
 from dexrouter.core.outputs import Buffer
 from dexrouter.wire.virtio import PLAIN, SuperPacket, VnetHeader
@@ -45,8 +46,9 @@ _SHORT: Final = Struct(">H")
 _FEW: Final = 3
 """As many segments are as well joined one by one."""
 
-_Fields = tuple[bytes, int, bytes, int, bytes, int, bytes]
+_Fields = tuple[Any, ...]
 """What `_HEADERS` reads."""
+_NO_FIELDS: Final = (None,)
 
 
 class _Train:
@@ -180,28 +182,22 @@ def merge(packets: Sequence[Buffer]) -> list[list[Buffer]]:
     The parts are slices of the packets. A packet that cannot be joined to others passes as it is.
     """
     joiner = _Joiner()
-    rows: list[_Fields | None] = [
-        _HEADERS.unpack_from(packet)
-        if len(packet) >= _HEADERS.size and packet[_NEXT_HEADER_AT] == _TCP
-        else None
-        for packet in packets
-    ]
+    unpack = _HEADERS.unpack_from
+    if min(map(len, packets), default=0) >= _HEADERS.size:
+        rows = list(map(unpack, packets))
+    else:
+        rows = [unpack(packet) if len(packet) >= _HEADERS.size else _NO_FIELDS for packet in packets]
     first = 0
-    for _, group in groupby(rows, _head):
-        some = list(group)
-        last = first + len(some)
-        fields = [row for row in some if row is not None]
-        if fields:
+    for head, group in groupby(rows, itemgetter(0)):
+        fields = list(group)
+        last = first + len(fields)
+        if head is not None and head[_NEXT_HEADER_AT] == _TCP:
             joiner.take_alike(packets[first:last], fields)
         else:
             for packet in packets[first:last]:
                 joiner.pass_by(packet)
         first = last
     return [train.close() if isinstance(train, _Train) else train for train in joiner.done]
-
-
-def _head(row: _Fields | None) -> bytes | None:
-    return None if row is None else row[0]
 
 
 def _sum(data: bytes | bytearray) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dexrouter.core.outputs import Buffer
-from dexrouter.core.packets import HEAD_ROOM, Packets, Span
+from dexrouter.core.packets import HEAD_ROOM, Packets, Spans
 from dexrouter.io.cut import cut, cut_room
 from dexrouter.io.errors import StartError
 from dexrouter.io.merge import merge
@@ -90,8 +90,7 @@ class TunDevice:
     def read(self) -> Packets:
         """Take the packets that wait, at most a burst; they are good until the next call."""
         packets, header, has_header = self._packets, self._header, self._has_headers
-        spans: list[Span] = []
-        packets.spans = spans
+        packets.spans = spans = Spans([], [])
         at = HEAD_ROOM
         while at < _BURST_SIZE and len(spans) < BURST:
             place = packets.view[at : at + _LONGEST]
@@ -108,7 +107,7 @@ class TunDevice:
                 if header[0] or header[1]:
                     at = self._cut(bytes(header), at, size)
                     continue
-            spans.append((at, at + size))
+            spans.add(at, size)
             at += size + HEAD_ROOM
         return packets
 
@@ -132,11 +131,12 @@ class TunDevice:
         packets = self._packets
         data = bytes(packets.view[at : at + size])
         try:
-            packets.spans += cut(header, data, packets.buffer, at - HEAD_ROOM, HEAD_ROOM)
+            pieces = cut(header, data, packets.buffer, at - HEAD_ROOM, HEAD_ROOM)
         except WireError:
             self.drops["tun.super_packet"] += 1
             return at
-        return packets.spans[-1][1] + HEAD_ROOM
+        packets.spans.extend(pieces)
+        return pieces.starts[-1] + pieces.sizes[-1] + HEAD_ROOM
 
     def _attach(self, name: str | None, *, offloads: bool) -> str:
         wanted = (name or "").encode()

@@ -16,7 +16,7 @@ from typing import Final
 
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.outputs import Buffer
-from dexrouter.core.packets import Packets, Span
+from dexrouter.core.packets import Packets, Spans
 from dexrouter.io.errors import StartError
 from dexrouter.io.log import event
 
@@ -99,7 +99,7 @@ class UdpSocket:
         batches: list[Batch] = []
         packets = self._packets
         receive, view = self._socket.recvmsg_into, packets.view
-        spans: list[Span] = []
+        spans = Spans([], [])
         last: LinkAddress | None = None
         at = 0
         for _ in range(BURST):
@@ -114,15 +114,15 @@ class UdpSocket:
                 self._count(error)
                 continue
             if source != last:
-                spans, last = [], source
+                spans, last = Spans([], []), source
                 batches.append((source, packets.sharing(spans)))
-            end = at + size
             each = _segment_size(ancillary) if ancillary else size
             if 0 < each < size:
-                spans += zip(range(at, end, each), (*range(at + each, end, each), end), strict=True)
+                count = -(-size // each)
+                spans.extend(Spans.train(at, each, each, size - (count - 1) * each, count))
             else:
-                spans.append((at, min(end, at + MAX_DATAGRAM)))
-            at = end
+                spans.add(at, min(size, MAX_DATAGRAM))
+            at += size
         return batches
 
     def send(self, address: LinkAddress, datagrams: list[Buffer]) -> None:
