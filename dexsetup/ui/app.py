@@ -56,7 +56,7 @@ __all__ = ["Wizard"]
 _PAGES = {
     "Identity": ("sections", "IdentityPage"),
     "Peers": ("peers", "PeersPage"),
-    "Firewall": ("sections", "FirewallPage"),
+    "Firewall": ("firewall", "FirewallPage"),
     "Mail": ("sections", "MailPage"),
     "Phone": ("sections", "PhonePage"),
     "Review": ("review", "ReviewPage"),

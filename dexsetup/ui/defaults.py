@@ -34,7 +34,8 @@ def first_draft(survey: Survey) -> Draft:
 def _defaults(facts: Facts) -> Answers:
     people = tuple(account for account in facts.accounts if account.uid != 0)[:1]
     is_mail_possible = not mail_obstacle(facts)
-    given: dict[str, object] = {"node": Node(), "firewall": Firewall()}
+    is_bare = facts.firewall == "none" and facts.init == "systemd"
+    given: dict[str, object] = {"node": Node(), "firewall": Firewall(guard=True) if is_bare else Firewall()}
     if is_mail_possible:
         given["mail"] = Mail()
         given["user"] = tuple(User(login=account.login, files=_programs(facts)) for account in people)

@@ -68,6 +68,10 @@ def debian_host(*, name: str = "Jo Doe", uid: int = 0, files: dict[str, bytes] |
     host.programs[("smtpd", "-h")] = Completed(("smtpd", "-h"), 1, "", "version: OpenSMTPD 6.8.0p2\n")
     host.packages.present |= {"iproute2", "s-nail", "opensmtpd", "alpine"}
     host.services.units["opensmtpd.service"] = UnitState(exists=True, enabled=True, active=True)
+    host.firewall.openings["public"] = (("ssh", ("22/tcp",)),)
+    host.programs[("ss", "-H", "-lntup")] = Completed(
+        ("ss",), 0, 'tcp LISTEN 0 128 *:22 *:* users:(("sshd",))\n', ""
+    )
     host.network.any_address_is_bound = True
     host.network.greetings = _Greets()
     host.network.peers = (("139.162.119.37:22237", "ESTABLISHED"),)

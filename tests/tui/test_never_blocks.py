@@ -11,7 +11,7 @@ import pytest
 import dexsetup.commands.crash
 from dexsetup.ui.desk import Looked
 from dexsetup.ui.draft import Draft
-from dexsetup.ui.pages.sections import FirewallPage
+from dexsetup.ui.pages.firewall import FirewallPage
 from tui_rig import Driver, debian_host, desk_for, drive
 
 _AT_ONCE = 1.0

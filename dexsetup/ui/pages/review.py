@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.widgets import Static
 
+from dexsetup.exposure import door_lines
 from dexsetup.plan.events import PlannedStep, StepMark
-from dexsetup.ui.option import Option
 from dexsetup.ui.pages.base import Page, clean_lines
-from dexsetup.ui.widgets.fields import Choice, Push, Tick
+from dexsetup.ui.pages.decisions import Decisions
+from dexsetup.ui.widgets.fields import Push
 from dexsetup.ui.widgets.lines import Line, Row, Rows, diff_lines
 
 __all__ = ["MARKS", "ReviewPage", "step_lines"]
@@ -26,6 +26,8 @@ MARKS = {
     StepMark.FAILED: "!",
     StepMark.SKIPPED: "-",
 }
+_DOORS = 40
+"""Columns for what becomes reachable."""
 _LOOKS = {"!": "bad", "-": "warn", "=": "quiet", "x": "good"}
 _HELP = (
     "This page shows every change before it is made. Enter on a step shows its files; a risk has to be "
@@ -47,12 +49,11 @@ class ReviewPage(Page):
         yield Static("", id="summary", classes="title", markup=False)
         yield Rows(id="plan")
         yield Static("", id="validated", classes="title", markup=False)
-        yield Vertical(id="decisions")
+        yield Decisions(id="decisions")
         yield Horizontal(Push("Apply", id="apply"), Push("Save answers", id="save"), classes="buttons last")
 
     def on_mount(self) -> None:
         """Plan anew: the machine may have changed."""
-        self._shown: tuple[object, ...] = ()
         self.wizard.planning.soon(0.0)
         self.renew()
 
@@ -82,57 +83,7 @@ class ReviewPage(Page):
         ]
         self.query_one("#validated", Static).update(clean_lines("\n".join(said)))
         self.query_one("#validated").display = bool(said)
-        self._renew_decisions(steps)
-
-    def _renew_decisions(self, steps: tuple[PlannedStep, ...]) -> None:
-        """Lay out risks and conflicts anew if they are others; ticks in them stay where they are."""
-        looked = self.wizard.planning.looked
-        conflicts = looked.conflicts if looked is not None else {}
-        paths = [conflict.path for found in conflicts.values() for conflict in found]
-        paths = sorted({*paths, *self.wizard.draft.decisions})
-        risks = list(dict.fromkeys(risk for step in steps for risk in step.risks))
-        if (tuple(paths), tuple(risks)) == self._shown:
-            return
-        self._shown = (tuple(paths), tuple(risks))
-        focused = self.screen.focused.name if self.screen.focused is not None else None
-        box = self.query_one("#decisions", Vertical)
-        box.remove_children()
-        fields = list(self._decision_fields(paths, risks))
-        box.mount_all(fields)
-        for field in fields:
-            if focused and field.name == focused:
-                field.focus()
-
-    def _decision_fields(
-        self, paths: list[str], risks: list[tuple[str, str]]
-    ) -> Iterator[Static | Choice | Tick]:
-        options = (
-            Option(None, "decide later"),
-            Option("ours", "use ours, keep theirs beside it"),
-            Option("theirs", "keep theirs"),
-        )
-        for path in paths:
-            yield Static(clean_lines(f" Somebody else wrote or edited {path}:"), markup=False)
-            yield Choice(options, self.wizard.draft.decisions.get(path), name=f"conflict:{path}")
-        for name, text in risks:
-            yield Static(clean_lines(f" Risk {name}: {text}"), classes="warn", markup=False)
-            yield Tick("understood", self.wizard.draft.is_accepted(name), name=f"risk:{name}")
-
-    def on_tick_changed(self, event: Tick.Changed) -> None:
-        """Accept a risk, or no longer."""
-        event.stop()
-        self.wizard.draft.accept((event.tick.name or "").partition(":")[2], event.value)
-        self.wizard.draft_changed()
-
-    def on_choice_changed(self, event: Choice.Changed) -> None:
-        """Decide on a file."""
-        event.stop()
-        path = (event.choice.name or "").partition(":")[2]
-        if event.value is None:
-            self.wizard.draft.decisions.pop(path, None)
-        else:
-            self.wizard.draft.decisions[path] = event.value
-        self.wizard.draft_changed()
+        self.query_one("#decisions", Decisions).show(steps)
 
     def on_push_pushed(self, event: Push.Pushed) -> None:
         """Apply or save."""
@@ -191,6 +142,7 @@ def step_lines(step: PlannedStep) -> list[Line]:
     lines += [Line(f"    {change.summary}") for change in step.changes]
     lines += [Line(f"    {change.note}", "warn", wraps=True) for change in step.changes if change.note]
     lines += [Line(f"    risk {name}: {text}", "warn", wraps=True) for name, text in step.risks]
+    lines += [Line(f"    {text}") for text in door_lines(step.doors, _DOORS)]
     lines += [Line(f"    note: {note}", "quiet", wraps=True) for note in step.notes]
     for change in step.changes:
         if change.diff:

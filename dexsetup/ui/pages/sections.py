@@ -1,4 +1,4 @@
-"""Identity, Firewall, Mail, Phone: forms made from the declarations of their section."""
+"""Identity, Mail, Phone: forms made from the declarations of their section."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dexsetup.ui.pages.form import FormPage
 from dexsetup.ui.questions import question_for, questions_of
 from dexsetup.ui.widgets.fields import TextField, Tick
 
-__all__ = ["FirewallPage", "IdentityPage", "MailPage", "PhonePage"]
+__all__ = ["IdentityPage", "MailPage", "PhonePage"]
 
 _MAIL_PROGRAMS = (("mailrc", "s-nail"), ("pinerc", "alpine"))
 
@@ -44,52 +44,6 @@ class IdentityPage(FormPage):
         is_there = wizard.survey is not None and wizard.survey.has_key
         words_ = "Hand it out like a phone number." if is_there else "It is kept as soon as you apply."
         return f"{wizard.address}\nis this node's address: it follows from the key. {words_}"
-
-
-class FirewallPage(FormPage):
-    """What becomes reachable, and from where."""
-
-    step: ClassVar[str] = "Firewall"
-    planned: ClassVar[tuple[str, ...]] = ("firewall",)
-    help: ClassVar[str] = "This page decides whether ports are opened, now and after a reboot, one by one."
-
-    def compose(self) -> ComposeResult:
-        """Lay it out."""
-        yield from self.field(question_for("firewall", "enable"))
-        yield words(
-            "Who is called by others needs an open port; who only calls does without. Letters from the mesh "
-            "come in through port 25, which is opened if mail is wanted."
-        )
-        yield Static("", id="reach", classes="gap", markup=False)
-        yield self.buttons()
-
-    def on_mount(self) -> None:
-        """Show what follows."""
-        self.renew()
-
-    def renew(self) -> None:
-        """Show what becomes reachable, as the plan has it."""
-        self.query_one("#reach", Static).update(clean_lines("\n".join(self._reach())))
-
-    def _reach(self) -> list[str]:
-        survey = self.wizard.survey
-        if survey is None:
-            return []
-        state = {
-            "running": "firewalld runs here.",
-            "stopped": "firewalld is installed and stopped: its settings are changed, nothing is started.",
-            "none": "No firewalld here: nothing is opened, and nothing is shut either.",
-        }[survey.facts.firewall]
-        planned = self.wizard.planning.step("firewall")
-        lines = [state]
-        if planned is not None:
-            lines += [f"[ ] {change.summary}" for change in planned.changes]
-            lines += [f"    {note}" for note in planned.notes]
-            if not planned.changes:
-                lines.append("[=] Nothing to change.")
-        elif self.wizard.planning.looked is not None:
-            lines.append("[=] Left as it is.")
-        return lines
 
 
 class MailPage(FormPage):
