@@ -6,15 +6,38 @@ that is filled again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
 from dexrouter.core.links import LinkAddress
 from dexrouter.crypto.keys import PublicKey
 
-__all__ = ["Assigned", "Beacon", "Buffer", "Output", "PeerChanged", "ToTun", "Transmit"]
+__all__ = ["Assigned", "Beacon", "Buffer", "Output", "PeerChanged", "ToTun", "Train", "Transmit", "singly"]
 
 Buffer = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Datagrams that lie one behind the other: all of one size, but the last may be shorter."""
+
+    joined: memoryview
+    size: int
+
+    def __iter__(self) -> Iterator[Buffer]:
+        return (self.joined[at : at + self.size] for at in range(0, len(self.joined), self.size))
+
+
+def singly(parts: Iterable[Buffer | Train]) -> list[Buffer]:
+    """Give each datagram as a buffer of its own."""
+    datagrams: list[Buffer] = []
+    for part in parts:
+        if isinstance(part, Train):
+            datagrams += part
+        else:
+            datagrams.append(part)
+    return datagrams
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +46,13 @@ class Transmit:
 
     interface: int
     address: LinkAddress
-    datagrams: list[Buffer]
+    parts: list[Buffer | Train]
     """At least one. A batch for one peer, so that the edge can hand it to the kernel in one call."""
+
+    @property
+    def datagrams(self) -> list[Buffer]:
+        """Give the datagrams one by one."""
+        return singly(self.parts)
 
 
 @dataclass(frozen=True, slots=True)

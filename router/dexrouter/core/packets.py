@@ -15,8 +15,9 @@ of the buffer: they are good until its owner fills it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, repeat
+from operator import add
 from typing import Any, Final
 
 from dexrouter.crypto.primitives import pointer
@@ -26,11 +27,14 @@ __all__ = ["HEAD_ROOM", "Packets", "Spans", "alike", "copied", "fields"]
 
 HEAD_ROOM: Final = 20
 
+_MOST_KNOWN: Final = 256
+"""Bound on lists of pointers; all are forgotten then."""
+
 
 class Packets:
     """A buffer, and where packets are in it."""
 
-    __slots__ = ("at", "buffer", "spans", "view")
+    __slots__ = ("_known", "at", "buffer", "spans", "view")
 
     def __init__(self, buffer: bytearray) -> None:
         self.buffer = buffer
@@ -38,12 +42,27 @@ class Packets:
         self.at: Any = pointer(buffer)
         """The buffer as libsodium takes it."""
         self.spans = Spans([], [])
+        self._known: dict[tuple[int, int], list[Any]] = {}
+        """Pointers to places at equal distances: bursts often lie as the one before did."""
 
     def sharing(self, spans: Spans) -> Packets:
         """Give other packets of the same buffer."""
         other: Packets = object.__new__(Packets)
         other.buffer, other.view, other.at, other.spans = self.buffer, self.view, self.at, spans
+        other._known = self._known
         return other
+
+    def pointers(self, places: Sequence[int]) -> Iterable[Any]:
+        """Give the places as libsodium takes them, and perhaps more that follow."""
+        if not isinstance(places, range):
+            return map(add, repeat(self.at), places)
+        key = places.start, places.step
+        known = self._known.get(key)
+        if known is None or len(known) < len(places):
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            known = self._known[key] = list(map(add, repeat(self.at), places))
+        return known
 
 
 def copied(packets: Sequence[bytes | bytearray | memoryview]) -> Packets:

@@ -34,7 +34,7 @@ from typing import Final, NamedTuple
 
 from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
 from dexrouter.core.links import LinkAddress, LinkKind
-from dexrouter.core.outputs import Beacon, Buffer, Transmit
+from dexrouter.core.outputs import Beacon, Buffer, Train, Transmit
 from dexrouter.core.packets import Packets, Spans
 from dexrouter.core.peer import (
     LAZY_AFTER,
@@ -267,7 +267,7 @@ class Peering:
         peer.bytes_out += size
         peer.bandwidth_out.add(size, now)
         packet = session.seal(frame, now)
-        self._datagrams_for(peer).append(packet)
+        self._parts_for(peer).append(packet)
 
     def open_run(
         self, interface: int, source: LinkAddress, packets: Packets, first: int, now: float
@@ -310,7 +310,12 @@ class Peering:
         size = sum(run.sizes) - len(run) * (offset + _SEALED)
         peer.bytes_out += size
         peer.bandwidth_out.add(size, now)
-        self._datagrams_for(peer).extend([view[start + offset : end] for start, end in run])
+        joined = run.joined(offset)
+        if joined is None:
+            self._parts_for(peer).extend([view[start + offset : end] for start, end in run])
+            return
+        start, end, size = joined
+        self._parts_for(peer).append(Train(view[start:end], size))
 
     @staticmethod
     def _is_plain(peer: Peer) -> bool:
@@ -331,15 +336,15 @@ class Peering:
         peer.bandwidth_in.add(size, now)
         peer.last_message = now
 
-    def _datagrams_for(self, peer: Peer) -> list[Buffer]:
+    def _parts_for(self, peer: Peer) -> list[Buffer | Train]:
         """Find what goes to this peer already: the edge sends it in one call. Between peers order is free."""
         number, address = peer.interface.number, peer.link_address
         for output in reversed(self.outputs[-_LOOK_BACK:]):
             if type(output) is Transmit and output.address == address and output.interface == number:
-                return output.datagrams
+                return output.parts
         made = Transmit(number, address, [])
         self.outputs.append(made)
-        return made.datagrams
+        return made.parts
 
     def receive_beacon(self, interface: int, source: LinkAddress, content: bytes, now: float) -> None:
         """Take a beacon: a new neighbour is called, a known one gets the new password (spec 02 §4.2)."""

@@ -14,10 +14,9 @@ A box begins behind the counter: 16 bytes of tag, then the cipher text, which op
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import repeat
-from operator import add
 from struct import Struct
 from typing import Any, Final, Protocol
 
@@ -54,9 +53,8 @@ class Buffers(Protocol):
     def buffer(self) -> bytearray:
         """The buffer."""
 
-    @property
-    def at(self) -> Any:
-        """The same as `pointer` gives it."""
+    def pointers(self, places: Sequence[int]) -> Iterable[Any]:
+        """Give places in the buffer as libsodium takes them, and perhaps more that follow."""
 
 
 def seal_boxes(
@@ -75,10 +73,10 @@ def seal_boxes(
     first bytes become `head`.
     """
     box_at = len(before) + _COUNTER_SIZE
-    places, sizes = spans.places(offset), spans.sizes_less(offset + box_at + TAG_SIZE)
     write = _writer(len(before), len(head))
+    places = spans.places(offset)
     _exhaust(map(write, repeat(packets.buffer), places, repeat(before), counters, repeat(head)))
-    _seal(packets, places, box_at, sizes, counters, shift, key)
+    _seal(packets, spans, offset + box_at, counters, shift, key)
 
 
 def data_counters(packets: Buffers, spans: Spans, offset: int) -> list[int]:
@@ -101,14 +99,13 @@ def open_boxes(
     """
     if not counters:
         return 0
-    places, sizes = spans.places(offset), spans.sizes_less(offset + _COUNTER_SIZE)
-    at = packets.at + _COUNTER_SIZE
+    box_at = offset + _COUNTER_SIZE
     results = list(
         map(
             open_at,
-            map(add, repeat(at + TAG_SIZE), places),
-            map(add, repeat(at), places),
-            sizes,
+            packets.pointers(spans.places(box_at + TAG_SIZE)),
+            packets.pointers(spans.places(box_at)),
+            spans.sizes_less(box_at),
             map(_NONCE_OF[shift], counters),
             repeat(key),
         )
@@ -127,26 +124,19 @@ def close_again(
 ) -> None:
     """Make open packets what they were: the same counter and key give the same bytes."""
     if counters:
-        places, sizes = spans.places(offset), spans.sizes_less(offset + _COUNTER_SIZE + TAG_SIZE)
-        _seal(packets, places, _COUNTER_SIZE, sizes, counters, shift, key)
+        _seal(packets, spans, offset + _COUNTER_SIZE, counters, shift, key)
 
 
 def _seal(
-    packets: Buffers,
-    places: Sequence[int],
-    box_at: int,
-    sizes: Sequence[int],
-    counters: Sequence[int],
-    shift: int,
-    key: BoxKey,
+    packets: Buffers, spans: Spans, box_at: int, counters: Sequence[int], shift: int, key: BoxKey
 ) -> None:
-    at = packets.at + box_at
+    """Seal boxes that begin at an offset from the starts."""
     _exhaust(
         map(
             seal_at,
-            map(add, repeat(at), places),
-            map(add, repeat(at + TAG_SIZE), places),
-            sizes,
+            packets.pointers(spans.places(box_at)),
+            packets.pointers(spans.places(box_at + TAG_SIZE)),
+            spans.sizes_less(box_at + TAG_SIZE),
             map(_NONCE_OF[shift], counters),
             repeat(key),
         )

@@ -69,6 +69,19 @@ class Spans:
             return range(starts.start + offset, starts.stop + offset, starts.step)
         return [start + offset for start in starts]
 
+    def joined(self, offset: int) -> tuple[int, int, int] | None:
+        """Say whether packets that begin at an offset from the starts lie one behind the other.
+
+        Then start, end and size of each are given; only the last may be shorter.
+        """
+        starts, sizes = self.starts, self.sizes
+        if not isinstance(starts, range) or sizes[-1] > sizes[0] or sizes.count(sizes[0]) < len(sizes) - 1:
+            return None
+        size = sizes[0] - offset
+        if starts.step != size or len(sizes) == 1:
+            return None
+        return starts[0] + offset, starts[-1] + sizes[-1], size
+
     def sizes_less(self, less: int) -> list[int]:
         """Give the sizes without so many bytes of each."""
         sizes = self.sizes

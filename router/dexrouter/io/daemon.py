@@ -333,8 +333,8 @@ class Daemon:
         is_peer_changed = False
         for output in self.node.drain():
             match output:
-                case Transmit(interface=interface, address=address, datagrams=datagrams):
-                    self._links.transmit(interface, address, datagrams)
+                case Transmit(interface=interface, address=address, parts=parts):
+                    self._links.transmit(interface, address, parts)
                 case ToTun(packets=packets):
                     self._device.write(packets)
                 case Beacon(interface=interface, content=content):

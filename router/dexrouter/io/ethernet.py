@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dexrouter.core.links import LinkAddress, LinkKind
-from dexrouter.core.outputs import Buffer
+from dexrouter.core.outputs import Buffer, Train, singly
 from dexrouter.io.udp import BURST
 from dexrouter.wire.errors import WireError
 from dexrouter.wire.ethernet import BROADCAST, ETHERTYPE, unwrap, wrap
@@ -94,8 +94,9 @@ class EthernetDevice:
             self._take(frame, source[2], source[4], batches, beacons)
         return batches, beacons
 
-    def send(self, address: LinkAddress, payloads: Sequence[Buffer]) -> None:
+    def send(self, address: LinkAddress, parts: Sequence[Buffer | Train]) -> None:
         """Send each of them to a MAC address; what the kernel does not take is lost and counted."""
+        payloads = singly(parts)
         if self._socket is None:
             self.drops["eth.closed"] += len(payloads)
             return

@@ -19,7 +19,7 @@ from typing import Final
 from dexrouter.admin.edge import EdgeError
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.node import Node
-from dexrouter.core.outputs import Buffer
+from dexrouter.core.outputs import Buffer, Train
 from dexrouter.core.peering import BeaconMode
 from dexrouter.io import netlink
 from dexrouter.io.beacons import BeaconSocket
@@ -117,9 +117,9 @@ class Links:
                 return number
         return None
 
-    def transmit(self, interface: int, address: LinkAddress, datagrams: list[Buffer]) -> None:
+    def transmit(self, interface: int, address: LinkAddress, parts: list[Buffer | Train]) -> None:
         """Send datagrams to one peer."""
-        self._links[interface].send(address, datagrams)
+        self._links[interface].send(address, parts)
 
     def beacon(self, interface: int, content: bytes) -> None:
         """Broadcast a beacon on an interface, if it has where to."""

@@ -10,12 +10,13 @@ import errno
 import logging
 import socket
 from collections import Counter
+from collections.abc import Sequence
 from struct import Struct
 from sys import byteorder
 from typing import Final
 
 from dexrouter.core.links import LinkAddress, LinkKind
-from dexrouter.core.outputs import Buffer
+from dexrouter.core.outputs import Buffer, Train
 from dexrouter.core.packets import Packets, Spans
 from dexrouter.io.errors import StartError
 from dexrouter.io.log import event
@@ -125,8 +126,31 @@ class UdpSocket:
             at += size
         return batches
 
-    def send(self, address: LinkAddress, datagrams: list[Buffer]) -> None:
-        """Send each of them, those of one size in one call; what the kernel refuses is lost and counted."""
+    def send(self, address: LinkAddress, parts: Sequence[Buffer | Train]) -> None:
+        """Send each datagram, those of one size in one call; what the kernel refuses is lost and counted."""
+        singles: list[Buffer] = []
+        for part in parts:
+            if not isinstance(part, Train):
+                singles.append(part)
+                continue
+            if singles:
+                self._send_each(singles, address)
+                singles = []
+            self._send_joined(part, address)
+        if singles:
+            self._send_each(singles, address)
+
+    def _send_joined(self, train: Train, address: LinkAddress) -> None:
+        """Send datagrams that lie one behind the other."""
+        size, whole = train.size, train.joined
+        if size > self._segment_limit:
+            self._send_each(list(train), address)
+            return
+        longest = min(_LONGEST_TRAIN // size, _MOST_SEGMENTS) * size
+        for at in range(0, len(whole), longest):
+            self._send_train((whole[at : at + longest],), size, address)
+
+    def _send_each(self, datagrams: list[Buffer], address: LinkAddress) -> None:
         sizes = list(map(len, datagrams))
         first, count = 0, len(datagrams)
         while first < count:
@@ -156,19 +180,20 @@ class UdpSocket:
         except OSError as error:
             self._count(error)
 
-    def _send_train(self, datagrams: list[Buffer], size: int, address: LinkAddress) -> None:
-        """Let the kernel cut it; only the last may be shorter."""
+    def _send_train(self, buffers: Sequence[Buffer], size: int, address: LinkAddress) -> None:
+        """Let the kernel cut what the buffers hold together; only the last datagram may be shorter."""
         try:
-            self._socket.sendmsg(datagrams, ((_SOL_UDP, _UDP_SEGMENT, _U16.pack(size)),), 0, address)
+            self._socket.sendmsg(buffers, ((_SOL_UDP, _UDP_SEGMENT, _U16.pack(size)),), 0, address)
         except OSError as error:
             if error.errno not in _NOT_SO:
-                self._count(error, len(datagrams))
+                self._count(error, -(-sum(map(len, buffers)) // size))
                 return
             # This size does not fit the way there, or its device cannot: one by one it may.
             self._segment_limit = 0 if error.errno == errno.EIO else size - 1
             self.offloads["segmentation"] = f"up to {self._segment_limit} bytes: {error.strerror}"
-            for datagram in datagrams:
-                self._send_one(datagram, address)
+            for buffer in buffers:
+                for at in range(0, len(buffer), size):
+                    self._send_one(buffer[at : at + size], address)
 
     def close(self) -> None:
         """Release the port."""
