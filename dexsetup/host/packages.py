@@ -16,8 +16,18 @@ from typing import Protocol
 
 from dexsetup.errors import MachineError
 from dexsetup.host.base import Completed, ProgressSink
+from dexsetup.host.commands import TIMED_OUT
 
-__all__ = ["Apt", "CommandRunner", "Dnf", "NoPackageManager", "explain_apt", "explain_dnf", "progress_of_apt"]
+__all__ = [
+    "Apt",
+    "CommandRunner",
+    "Dnf",
+    "NoPackageManager",
+    "explain_apt",
+    "explain_dnf",
+    "progress_of_apt",
+    "progress_of_dnf",
+]
 
 _INSTALL_SECONDS = 1800.0
 _LOCK_SECONDS = 300
@@ -175,9 +185,14 @@ class Dnf:
         return frozenset(found)
 
     def install(self, names: Sequence[str], progress: ProgressSink) -> None:
-        """Install them. Without --allowerasing, dnf removes nothing."""
+        """Install them. Without --allowerasing, dnf removes nothing; for a locked database it waits."""
+
+        def hand_on(line: str) -> None:
+            if text := progress_of_dnf(line):
+                progress(text)
+
         argv = ["dnf", "-y", "--setopt=install_weak_deps=False", "install", *names]
-        done = self._run(argv, timeout=_INSTALL_SECONDS, progress=progress)
+        done = self._run(argv, timeout=_INSTALL_SECONDS, progress=hand_on)
         if done.status != 0:
             raise explain_dnf(done, names)
 
@@ -191,6 +206,23 @@ def progress_of_apt(line: str) -> str:
     if match is None:
         return ""
     return f"{match[3]} ({float(match[2]):.0f} %)"
+
+
+def progress_of_dnf(line: str) -> str:
+    """Return what a line of dnf's output says to a person, or nothing.
+
+    dnf 4 writes `(1/3): FILE  2.0 MB/s | ...` and `  Installing : NAME   1/3`; dnf 5 `[1/3] Installing NAME
+    100% | ...`. One that waits for another says so.
+    """
+    if line.startswith("Waiting for process with pid"):
+        return f"{line.rstrip('.')} (the package database is locked)"
+    if match := re.match(r"\((\d+)/(\d+)\): (\S+)", line):
+        return f"fetched {match[3]} ({match[1]} of {match[2]})"
+    if match := re.match(r"(Installing|Upgrading) +: (\S+) +(\d+)/(\d+)\s*\Z", line):
+        return f"{match[1].lower()} {match[2]} ({match[3]} of {match[4]})"
+    if match := re.match(r"\[ *(\d+)/(\d+)\] (.+?) +\d+% \|", line):
+        return f"{match[3]} ({match[1]} of {match[2]})"
+    return ""
 
 
 def _is_about_lists(words: str) -> bool:
@@ -239,16 +271,23 @@ def explain_dnf(done: Completed, names: Sequence[str]) -> MachineError:
     """Return the error for a failed dnf, in words for the person and in dnf's own."""
     words = f"{done.stdout}\n{done.stderr}"
     wanted = ", ".join(names)
-    missing = re.findall(r"(?:No match for argument|Unable to find a match): ?([a-z0-9.+-]+)", words)
-    if missing:
+    if done.status == TIMED_OUT and "Waiting for process with pid" in words:
         return _error(
-            f"This distribution has no package named {', '.join(dict.fromkeys(missing))}.", done, ""
+            f"Another program has held the package database for {_INSTALL_SECONDS / 60:.0f} minutes.",
+            done,
+            "Let it finish (often: automatic updates), then start again.",
         )
+    # Before the names: a repository that cannot be reached is passed over, and then its packages are missing.
     if re.search(
         r"Could not resolve host|Cannot download|Failed to download|Curl error|No more mirrors", words
     ):
         return _error(
             f"The package servers cannot be reached, so {wanted} cannot be installed.", done, _OFFLINE
+        )
+    missing = re.findall(r"(?:No match for argument|Unable to find a match): ?([a-z0-9.+-]+)", words)
+    if missing:
+        return _error(
+            f"This distribution has no package named {', '.join(dict.fromkeys(missing))}.", done, ""
         )
     if re.search(r"conflicts with|allowerasing|problem with installed package", words):
         return _error(

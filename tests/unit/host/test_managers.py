@@ -17,7 +17,7 @@ from dexsetup.host.base import Completed, ProgressSink, UnitState
 from dexsetup.host.commands import run_command
 from dexsetup.host.firewall import Firewalld, FirewalldCommands, choose_firewall, connect, uplink_interface
 from dexsetup.host.network import LiveNetwork, admin_place, peers_of_reply
-from dexsetup.host.packages import Apt, Dnf, explain_apt, explain_dnf, progress_of_apt
+from dexsetup.host.packages import Apt, Dnf, explain_apt, explain_dnf, progress_of_apt, progress_of_dnf
 from dexsetup.host.services import Systemd
 from dexsetup.host.stoppedfirewalld import StoppedFirewalld
 
@@ -82,6 +82,10 @@ def test_each_way_in_which_apt_fails_has_its_own_sentence(err: str, expected: st
         ("No match for argument: alpine", "This distribution has no package named alpine."),
         ("Error: Curl error (6): Could not resolve host: mirrors", "The package servers cannot be reached"),
         (
+            "Error: Failed to download metadata for repo 'x'\nError: Unable to find a match: alpine",
+            "The package servers cannot be reached",
+        ),
+        (
             "problem with installed package sendmail (use --allowerasing)",
             "Installing alpine would remove another",
         ),
@@ -91,6 +95,33 @@ def test_each_way_in_which_apt_fails_has_its_own_sentence(err: str, expected: st
 def test_each_way_in_which_dnf_fails_has_its_own_sentence(err: str, expected: str) -> None:
     """As with apt."""
     assert explain_dnf(Completed(("dnf",), 1, "", err), ["alpine"]).what.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("(1/2): alpine-2.26-9.fc41.x86_64.rpm  4.1 MB/s | 2.9 MB  00:00", "fetched alpine-2.26-9"),
+        ("Installing       : alpine-2.26-9.fc41.x86_64                   1/1 ", "installing alpine-2.26-9"),
+        (
+            "[3/3] Installing alpine-0:2.26-9.fc41.x86_64  100% |  18.0 KiB/s | 1 B",
+            "Installing alpine-0:2.26",
+        ),
+        ("Waiting for process with pid 812 to finish.", "Waiting for process with pid 812 to finish (the"),
+        ("Dependencies resolved.", ""),
+    ],
+)
+def test_progress_of_dnf_is_what_happens_to_packages(line: str, expected: str) -> None:
+    """Both generations of dnf; tables and summaries are left out."""
+    shown = progress_of_dnf(line)
+    assert shown.startswith(expected)
+    assert bool(shown) is bool(expected)
+
+
+def test_a_dnf_that_waited_too_long_says_for_what() -> None:
+    done = Completed(("dnf",), 124, "Waiting for process with pid 812 to finish.", "dnf did not end")
+    assert (
+        explain_dnf(done, ["alpine"]).what == "Another program has held the package database for 30 minutes."
+    )
 
 
 def test_apt_installs_without_questions_and_without_removing() -> None:
@@ -372,7 +403,7 @@ def test_a_zone_is_seen_with_everything_it_lets_in(monkeypatch: pytest.MonkeyPat
 
 
 def test_firewall_cmd_tells_what_a_zone_lets_in() -> None:
-    """The same, by the commands; a stopped one lets nothing in and keeps nothing out."""
+    """The same, by the commands."""
     commands = Commands(
         ("--get-zones", 0, "cjdns public\n", ""),
         ("--zone=public --list-services", 0, "ssh dhcpv6-client\n", ""),
@@ -382,7 +413,7 @@ def test_firewall_cmd_tells_what_a_zone_lets_in() -> None:
         ("--permanent --zone=public --get-target", 0, "default\n", ""),
         ("--get-default-zone", 0, "public\n", ""),
     )
-    firewall = FirewalldCommands(commands, FirewallState.RUNNING, lambda: "")
+    firewall = FirewalldCommands(commands, lambda: "")
     assert firewall.default_zone() == "public"
     assert firewall.zone_openings("other") is None
     openings = (
@@ -391,8 +422,6 @@ def test_firewall_cmd_tells_what_a_zone_lets_in() -> None:
         ("", ("1025-65535/udp", "8080/tcp")),
     )
     assert firewall.zone_openings("public") == ("default", openings)
-    stopped = FirewalldCommands(commands, FirewallState.STOPPED, lambda: "")
-    assert stopped.zone_openings("public") is None
 
 
 def test_firewall_cmd_reloads_and_sets_again_what_was_passing() -> None:
