@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _EPILOG = """\
-Nothing is changed without --answers, peers add, peers remove or undo; add --dry-run to only look.
+Only --answers, undo, card --for, and what adds, removes or revokes changes anything; --dry-run only looks.
 A first run:  dexsetup answers new > my.toml    (edit it)    dexsetup --answers my.toml --dry-run
 """
 
@@ -89,12 +89,33 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("runs", help="what dexsetup did on this machine", parents=[looking])
     facts = commands.add_parser("facts", help="what was found on this machine, as JSON", parents=[looking])
     facts.add_argument("--whole", action="store_true", help="with the names of people")
-    card = commands.add_parser(
-        "card", help="what to send to a friend, or what a friend sent", parents=[looking]
+    _card_parser(
+        commands.add_parser(
+            "card", help="what to send to a friend, or what a friend sent", parents=[changing]
+        )
     )
-    card.add_argument("link", metavar="LINK", nargs="?", help="a dex: link to read, or - for standard input")
     _answers_parser(commands.add_parser("answers", help="write, check and explain answers files"), looking)
     return parser
+
+
+def _card_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "link", metavar="LINK", nargs="?", help="a dex: link to read, or - for standard input"
+    )
+    parser.add_argument(
+        "--for",
+        dest="friend",
+        metavar="NAME",
+        default="",
+        help="let this friend call the node, with a password of their own, and print their card",
+    )
+    parser.add_argument(
+        "--at",
+        dest="place",
+        metavar="ADDRESS[:PORT]",
+        default="",
+        help="where the friend reaches this node, if not at the address of its uplink",
+    )
 
 
 def _looking_options() -> argparse.ArgumentParser:
@@ -242,9 +263,7 @@ def _run(session: Session, given: argparse.Namespace) -> ExitCode:
         case "undo":
             return _undo(session, given.run)
         case "card":
-            from dexsetup.commands.card import card
-
-            return card(session, given.link)
+            return _card(session, given)
         case "doctor":
             from dexsetup.commands.health import doctor
 
@@ -290,6 +309,10 @@ def _peers(session: Session, given: argparse.Namespace) -> ExitCode:
             return peers.add(session, given.what)
         case "remove":
             return peers.remove(session, given.what)
+        case "allowed":
+            return peers.list_allowed(session)
+        case "revoke":
+            return peers.revoke(session, given.what)
     if given.public or given.country:
         return peers.list_public(session, given.country)
     return peers.list_configured(session)
@@ -309,6 +332,17 @@ def _answers(session: Session, given: argparse.Namespace) -> ExitCode:
             return answers.migrate(session, given.file)
         case _:
             return answers.schema()
+
+
+def _card(session: Session, given: argparse.Namespace) -> ExitCode:
+    from dexsetup.commands.card import card, card_for
+    from dexsetup.errors import AnswersError
+
+    if given.friend and given.link:
+        raise AnswersError(("a card is either read (LINK) or made (--for NAME)",))
+    if given.place and not given.friend:
+        raise AnswersError(("--at goes with --for NAME",))
+    return card_for(session, given.friend, given.place) if given.friend else card(session, given.link)
 
 
 def _undo(session: Session, run: str | None) -> ExitCode:

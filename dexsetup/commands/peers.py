@@ -1,4 +1,7 @@
-"""`dexsetup peers list | add | remove`: one section of the answers, through the same engine as all else."""
+"""`dexsetup peers list | add | remove | allowed | revoke`: whom this node calls, and who may call it.
+
+Each is one section of the answers, through the same engine as all else.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 
 from dexrouter.config import ConnectTo, parse_peers
 from dexsetup import public_peers
-from dexsetup.answers.model import Answers, Peer
+from dexsetup.answers.model import Allow, Answers, Peer
 from dexsetup.answers.sense import peer_problems
 from dexsetup.card import find_card, read_card
 from dexsetup.commands.apply import apply_answers
@@ -18,7 +21,7 @@ from dexsetup.errors import AnswersError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.secret import Secret
 
-__all__ = ["add", "list_configured", "list_public", "remove"]
+__all__ = ["add", "list_allowed", "list_configured", "list_public", "remove", "revoke"]
 
 
 def list_public(session: Session, country: str) -> ExitCode:
@@ -107,6 +110,33 @@ def remove(session: Session, what: str) -> ExitCode:
         raise AnswersError((f'several peers are named "{what}": {keys}',), advice="Name the one by its key.")
     peer = Peer(public_key=found.pop(), state="absent")
     return apply_answers(session, Answers(schema=1, peer=(peer,)))
+
+
+def list_allowed(session: Session) -> ExitCode:
+    """Print who may call this node; passwords stay in the configuration."""
+    config = present_config(session)
+    last = session.last_applied()
+    friends = {one.login for one in last.allow} if last is not None else set()
+    for number, entry in enumerate(config.authorized_passwords if config is not None else (), 1):
+        is_friend = entry.user in friends
+        if session.flags.is_json:
+            sys.stdout.write(json.dumps({"login": entry.user, "is_friend": is_friend}) + "\n")
+            continue
+        words = "has a card from here" if is_friend else "was in the configuration"
+        session.console.text(f"{entry.user or f'(entry {number}, without a login)':<40} {words}")
+    if not session.flags.is_json:
+        session.console.note("A card for a friend: dexsetup card --for NAME")
+    return ExitCode.OK
+
+
+def revoke(session: Session, login: str) -> ExitCode:
+    """Let somebody call no longer. Others stay."""
+    config = present_config(session)
+    known = [one.user for one in config.authorized_passwords if one.user] if config is not None else []
+    if login not in known:
+        raise AnswersError((f'nobody named "{login}" may call this node',), advice="dexsetup peers allowed")
+    gone = Allow.model_construct(login=login, state="absent")
+    return apply_answers(session, Answers(schema=1, allow=(gone,)))
 
 
 def _public(what: str) -> tuple[ConnectTo, ...]:

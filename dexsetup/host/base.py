@@ -240,6 +240,10 @@ class Network(Protocol):
         """Return (link address, state word) of each peer of the running router; () without one."""
         ...
 
+    def uplink_addresses(self) -> tuple[str, ...]:
+        """Return the own addresses in packets to the Internet: at most one of each version of IP."""
+        ...
+
 
 class Host(Protocol):
     """See the module docstring. Paths are absolute paths of the machine, also for a RootedHost."""

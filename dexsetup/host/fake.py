@@ -256,6 +256,7 @@ class FakeNetwork:
     any_address_is_bound: bool = False
     greetings: dict[tuple[str, int], str] = field(default_factory=dict)
     peers: tuple[tuple[str, str], ...] = ()
+    uplink: tuple[str, ...] = ()
 
     def address_is_bound(self, address: str) -> bool:
         """Whether the address is there."""
@@ -271,6 +272,10 @@ class FakeNetwork:
     def peer_states(self) -> tuple[tuple[str, str], ...]:
         """Return the peers."""
         return self.peers
+
+    def uplink_addresses(self) -> tuple[str, ...]:
+        """Return `uplink`."""
+        return self.uplink
 
 
 _DIRECTORIES = (

@@ -8,6 +8,7 @@ import re
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from dexrouter.wire.bencode import Bencoded, decode, encode
 from dexrouter.wire.errors import WireError
@@ -16,6 +17,10 @@ __all__ = ["LiveNetwork", "admin_place", "peers_of_reply"]
 
 _ADMIN = ("127.0.0.1", 11234)
 _ADMIN_SECONDS = 2.0
+_FAR = ((socket.AF_INET, "198.51.100.1"), (socket.AF_INET6, "2001:db8::1"))
+"""Addresses of documentation (RFC 5737, RFC 3849): they take the way of the default route."""
+_ADDRESS_PREFERENCES, _PREFER_PUBLIC = 72, 2
+"""linux/in6.h: IPV6_ADDR_PREFERENCES, IPV6_PREFER_SRC_PUBLIC."""
 _PAGES_MAX = 64
 _LINE_MAX = 512
 
@@ -55,6 +60,18 @@ class LiveNetwork:
                     break
                 text += chunk
         return text.split(b"\n")[0].decode("utf-8", "replace").strip()
+
+    def uplink_addresses(self) -> tuple[str, ...]:
+        """Let the kernel choose the source of a packet to the Internet. None is sent."""
+        found: list[str] = []
+        for family, target in _FAR:
+            with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+                if family is socket.AF_INET6:
+                    # One that stays, not one that was made up for a day (RFC 5014).
+                    probe.setsockopt(socket.IPPROTO_IPV6, _ADDRESS_PREFERENCES, _PREFER_PUBLIC)
+                probe.connect((target, 9))
+                found.append(str(probe.getsockname()[0]))
+        return tuple(found)
 
     def peer_states(self) -> tuple[tuple[str, str], ...]:
         """Ask the router page by page. No router, or one that does not answer: no peers."""

@@ -112,6 +112,10 @@ class NoNetwork:
         """No router."""
         return ()
 
+    def uplink_addresses(self) -> tuple[str, ...]:
+        """No interface."""
+        return ()
+
 
 class ImagePackages:
     """The packages of a directory: known to nobody here."""
