@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dexsetup.answers.against import problems_on
 from dexsetup.answers.load import load_answers
-from dexsetup.answers.merge import merge_answers
+from dexsetup.answers.merge import merge_answers, with_known_contacts
 from dexsetup.answers.model import Answers
 from dexsetup.answers.save import save_answers
 from dexsetup.answers.secrets import resolve_secrets, secrets_of
@@ -135,9 +135,11 @@ class Session:
         if problems := problems_on(answers, self.facts):
             raise AnswersError(problems)
         self.redactor.learn(secrets_of(answers))
-        resolved = resolve_secrets(answers, self.host, os.environ)
+        last = self.last_applied()
+        logins = {account.login for account in self.facts.accounts}
+        resolved = resolve_secrets(with_known_contacts(last, answers, logins), self.host, os.environ)
         self.redactor.learn(secrets_of(resolved))
-        merged = merge_answers(self.last_applied(), answers)
+        merged = merge_answers(last, answers)
         draws = self.draws
         renderer = self._renderer()
         facts = self._with_program_tree(resolved)

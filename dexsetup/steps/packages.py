@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from dexsetup.answers.model import Answers
+from dexsetup.answers.sense import is_switched_off
 from dexsetup.facts import Facts
 from dexsetup.plan.model import PackageSet, StepPlan
 from dexsetup.steps.base import Inputs
-from dexsetup.steps.node import ReadsConfig, is_switched_off, wanted_node
+from dexsetup.steps.node import ReadsConfig, wanted_node
 
 __all__ = ["PackagesStep"]
 
-_NAMES = {
-    "debian": {"ip": "iproute2", "mailrc": "s-nail", "pinerc": "alpine", "cjdns": "cjdns"},
-    "fedora": {"ip": "iproute", "mailrc": "s-nail", "pinerc": "alpine", "cjdns": "cjdns"},
+_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
+    "debian": {
+        "ip": ("iproute2",),
+        "mailrc": ("s-nail",),
+        "pinerc": ("alpine",),
+        "baresip": ("baresip-core",),
+        "cjdns": ("cjdns",),
+    },
+    "fedora": {
+        "ip": ("iproute",),
+        "mailrc": ("s-nail",),
+        "pinerc": ("alpine",),
+        "baresip": ("baresip", "baresip-opus", "baresip-pipewire"),
+        "cjdns": ("cjdns",),
+    },
 }
 """What a purpose needs, by family of distributions."""
 
@@ -37,7 +50,7 @@ class PackagesStep(ReadsConfig):
                 f"{facts.os_name} is not one dexsetup knows: install what is missing of {', '.join(wanted)}."
             )
             return StepPlan(name=self.name, title=self.title, notes=(text,))
-        packages = {names[purpose] for purpose in purposes}
+        packages = {name for purpose in purposes for name in names[purpose]}
         if is_mail_wanted:
             packages.add(facts.mail_server.package)
         return StepPlan(
@@ -59,8 +72,10 @@ def _purposes(answers: Answers, facts: Facts) -> tuple[str, ...]:
 
 
 def _phone_notes(answers: Answers, facts: Facts) -> tuple[str, ...]:
-    if "linphone" in facts.programs or not any("linphonerc" in user.files for user in answers.user):
+    is_here = any(name in facts.programs for name in ("linphone", "linphone-desktop", "linphone-flatpak"))
+    is_wanted = any("linphonerc" in user.files for user in answers.user)
+    if is_here or not is_wanted or is_switched_off("linphonerc", answers):
         return ()
     if facts.family == "fedora":
-        return ("Linphone is not in Fedora: its Flatpak, or baresip, makes the calls.",)
+        return ('Linphone is not in Fedora: its Flatpak makes the calls, or baresip (files = ["baresip"]).',)
     return ("Linphone is not installed here, and dexsetup does not install it: apt install linphone-desktop",)

@@ -1,4 +1,4 @@
-"""The settings of people's own programs: ~/.mailrc (s-nail), ~/.pinerc (alpine), ~/.linphonerc (linphone).
+"""The settings of people's own programs: mail (s-nail, alpine), phones (linphone, baresip), their contacts.
 
 Only our settings in them are ours: every other byte stays, and so do mode and owner. A home is read and
 written as its owner, and what is not a plain file of the owner's there is refused with the reason. Who uses a
@@ -7,22 +7,29 @@ program for other mail or calls already keeps those settings: ours go into an ac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from dexsetup.answers.model import Answers, User
+from dexsetup.answers.sense import is_switched_off, mesh_address
 from dexsetup.errors import AnswersError
 from dexsetup.facts import Account, Facts
 from dexsetup.plan.model import Directory, FileSharing, ManagedFile, Resource, StepPlan
 from dexsetup.render.environment import Renderer
-from dexsetup.render.filters import UnquotableError
+from dexsetup.render.filters import UnquotableError, mail_display_name, sip_contact_name
 from dexsetup.steps.base import Inputs
-from dexsetup.steps.node import CONFIG, address_of, is_switched_off, planned_config
-from dexsetup.steps.userprograms import PROGRAMS, Person
+from dexsetup.steps.node import CONFIG, address_of, planned_config
+from dexsetup.steps.phoneprograms import PHONE_PROGRAMS, WindowedLinphone
+from dexsetup.steps.userprograms import MAIL_PROGRAMS, Contact, Person, UserFile, UserProgram
 
 __all__ = ["UserFilesStep"]
 
 _NEW_FILE_MODE = 0o600
+_PROGRAMS = {**MAIL_PROGRAMS, **PHONE_PROGRAMS}
+_LAUNCHER_TEMPLATE = "linphonerc/dexsetup-linphone.desktop.j2"
+_PLAIN_COMMAND = re.compile(r"[A-Za-z0-9/_.=: -]+")
+"""What can stand in a launcher without quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +39,19 @@ class _Wish:
     number: int
     user: User
     account: Account
-    program: str
+    word: str
+    program: UserProgram
+
+    def path(self, file: UserFile) -> str:
+        return f"{self.account.home}/{file.file}"
+
+    def other_path(self, file: UserFile) -> str:
+        return f"{self.account.home}/{file.other_file}" if file.other_file else ""
 
     @property
-    def path(self) -> str:
-        return f"{self.account.home}/{PROGRAMS[self.program].file}"
-
-    @property
-    def other_path(self) -> str:
-        return f"{self.path}-mesh"
+    def paths(self) -> tuple[str, ...]:
+        found = (place(file) for file in self.program.files for place in (self.path, self.other_path))
+        return tuple(path for path in found if path)
 
 
 class UserFilesStep:
@@ -51,15 +62,14 @@ class UserFilesStep:
 
     def reads(self, answers: Answers, facts: Facts) -> tuple[str, ...]:
         """Name the node's configuration and every file that may be edited."""
-        wishes = tuple(_wishes(answers, facts))
-        return (CONFIG, *(wish.path for wish in wishes), *(wish.other_path for wish in wishes))
+        return (CONFIG, *(path for wish in _wishes(answers, facts) for path in wish.paths))
 
     def plan(self, inputs: Inputs) -> StepPlan | None:
         """Want our settings in each file, or want them gone where mail or calls are switched off."""
         answers, facts = inputs.answers, inputs.facts
         if not answers.user:
             return None
-        problems = list(_problems(answers, facts))
+        problems = [*_problems(answers, facts), *_contact_problems(answers)]
         if problems:
             raise AnswersError(tuple(problems))
         config = planned_config(inputs)
@@ -77,11 +87,11 @@ class UserFilesStep:
             resources += added
             notes += said
         if problems:
-            raise AnswersError(tuple(problems))
+            raise AnswersError(tuple(dict.fromkeys(problems)))
         return StepPlan(
             name=self.name,
             title=self.title,
-            resources=tuple(resources),
+            resources=tuple(dict.fromkeys(resources)),
             notes=tuple(dict.fromkeys(notes)),
             unavailable=" ".join(refused),
             address=address or None,
@@ -98,52 +108,100 @@ def _problems(answers: Answers, facts: Facts) -> Iterator[str]:
         seen.add(user.login)
 
 
+def _contact_problems(answers: Answers) -> Iterator[str]:
+    for number, contact in enumerate(answers.contact):
+        try:
+            mail_display_name(contact.real_name or "")
+            sip_contact_name(contact.real_name or "")
+        except UnquotableError as error:
+            yield f"contact[{number + 1}].real_name: {error}"
+
+
+def _contacts(answers: Answers) -> tuple[Contact, ...]:
+    return tuple(
+        Contact(
+            one.name, (one.real_name or "").strip(), one.login or one.name, mesh_address(one.address or "")
+        )
+        for one in answers.contact
+        if one.state == "present"
+    )
+
+
 def _wishes(answers: Answers, facts: Facts) -> Iterator[_Wish]:
     for number, user in enumerate(answers.user):
         account = facts.account(user.login)
         if account is not None:
-            for program in dict.fromkeys(user.files):
-                yield _Wish(number, user, account, program)
+            for word in dict.fromkeys(user.files):
+                for program in _PROGRAMS[word]:
+                    yield _Wish(number, user, account, word, program)
 
 
 def _reason_against(wish: _Wish, facts: Facts) -> str:
-    paths = (wish.path, wish.other_path)
-    reasons = ((path, facts.files[path].problem) for path in paths if path in facts.files)
+    reasons = ((path, facts.files[path].problem) for path in wish.paths if path in facts.files)
     return " ".join(f"{path} is left alone: {problem}." for path, problem in reasons if problem)
 
 
 def _fulfil(wish: _Wish, inputs: Inputs, address: str) -> tuple[list[Resource], list[str]]:
     """Return what is wanted for one program of one person, and what that person should know."""
-    program = PROGRAMS[wish.program]
-    before = _content(wish.path, inputs.facts)
-    if is_switched_off(wish.program, inputs.answers):
+    program, facts = wish.program, inputs.facts
+    if is_switched_off(wish.word, inputs.answers):
         return _without_ours(wish, inputs, address), []
-    person, notes = _person(wish, inputs.renderer, address)
-    path = wish.path
-    if before is not None and program.is_taken(before):
-        path = wish.other_path
-        notes.append(f"{wish.path} is used otherwise and stays as it is; for the mesh: {program.hint} {path}")
-        before = _content(path, inputs.facts) or before
+    main = program.files[0]
+    if not program.is_here(facts, _content(wish.path(main), facts)):
+        return [], []
+    person, notes = _person(wish, inputs, address)
+    notes += program.notes(facts)
+    contents = {file.file: _content(wish.path(file), facts) or b"" for file in program.files}
+    is_taken = program.is_taken(contents)
+    command = program.start(wish.other_path(main)) if is_taken else ""
+    if is_taken:
+        path = wish.path(main)
+        notes.append(f"{path} is used otherwise and stays as it is; for the mesh: {command}")
+    resources: list[Resource] = _directories(wish)
+    for file in program.files:
+        resources += _wanted_file(wish, file, person, inputs, is_taken=is_taken)
+        taken_nicks = file.occupied(contents[file.file])
+        notes += (
+            f"{wish.path(file)} has another {contact.nick} already, who stays."
+            for contact in person.contacts
+            if contact.nick.lower() in taken_nicks
+        )
+    if isinstance(program, WindowedLinphone):
+        resources += _launcher(wish, program, command or program.command, inputs)
+    return resources, notes
+
+
+def _wanted_file(
+    wish: _Wish, file: UserFile, person: Person, inputs: Inputs, *, is_taken: bool
+) -> list[Resource]:
+    path, before = wish.path(file), _content(wish.path(file), inputs.facts)
+    if is_taken and file.other_file:
+        path = wish.other_path(file)
+        before = _content(path, inputs.facts) or (before if file.is_copied else None)
     present = before or b""
-    rendered = inputs.renderer.render(program.template, **program.values(person, present))
-    content = program.merged(present, rendered, person)
-    if path == wish.path and program.is_rewritten_at_exit and before not in {None, content}:
-        notes.append(f"Close {program.name} of {wish.account.login} first: it rewrites {path} at its end.")
-    return [*_directories(wish), _file(wish, path, content, inputs)], notes
+    rendered = inputs.renderer.render(file.template, **file.values(person, present, inputs.facts))
+    content = file.merged(present, rendered, person)
+    if not content and before is None:
+        return []
+    return [_file(wish, file, path, content or None, inputs)]
 
 
 def _without_ours(wish: _Wish, inputs: Inputs, address: str) -> list[Resource]:
     """Want our settings gone; a file of ours beside the person's own goes altogether."""
-    program, person = PROGRAMS[wish.program], _named(wish, address)
-    files: list[Resource] = []
-    for path in (wish.path, wish.other_path):
-        before = _content(path, inputs.facts)
-        if before is None:
-            continue
-        kept = program.removed(before, person)
-        is_all_ours = not kept or (path == wish.other_path and kept != before)
-        files.append(_file(wish, path, None if is_all_ours else kept, inputs))
-    return files
+    person = _named(wish, address)
+    wanted: list[Resource] = []
+    for file in wish.program.files:
+        for path in (wish.path(file), wish.other_path(file)):
+            before = _content(path, inputs.facts)
+            if before is None:
+                continue
+            kept = file.removed(before, person)
+            is_all_ours = not kept or (path == wish.other_path(file) and kept != before)
+            wanted.append(_file(wish, file, path, None if is_all_ours else kept, inputs))
+    main = _content(wish.path(wish.program.files[0]), inputs.facts)
+    if isinstance(wish.program, WindowedLinphone) and wish.program.is_here(inputs.facts, main):
+        wanted += _launcher(wish, wish.program, "", inputs)
+    return wanted
 
 
 def _content(path: str, facts: Facts) -> bytes | None:
@@ -161,7 +219,25 @@ def _directories(wish: _Wish) -> list[Resource]:
             group=account.group,
             as_user=account.login,
         )
-        for directory in PROGRAMS[wish.program].directories
+        for directory in wish.program.directories
+    ]
+
+
+def _launcher(wish: _Wish, program: WindowedLinphone, command: str, inputs: Inputs) -> list[Resource]:
+    """Want the entry among the applications that waits for the address; without a command, want it gone."""
+    if command and not _PLAIN_COMMAND.fullmatch(command):
+        return []
+    account = wish.account
+    content = inputs.renderer.render(_LAUNCHER_TEMPLATE, command=command) if command else None
+    return [
+        ManagedFile(
+            f"{account.home}/{program.launcher}",
+            content,
+            owner=account.login,
+            group=account.group,
+            as_user=account.login,
+            template=f"{_LAUNCHER_TEMPLATE} {inputs.renderer.version(_LAUNCHER_TEMPLATE)}",
+        )
     ]
 
 
@@ -171,22 +247,25 @@ def _named(wish: _Wish, address: str) -> Person:
     return Person(wish.account.login, name, address, is_name_answered=answered is not None)
 
 
-def _person(wish: _Wish, renderer: Renderer, address: str) -> tuple[Person, list[str]]:
+def _person(wish: _Wish, inputs: Inputs, address: str) -> tuple[Person, list[str]]:
     """Return the person with a name that this program can show; one of the account's own may be left out."""
-    person = _named(wish, address)
+    person = replace(_named(wish, address), contacts=_contacts(inputs.answers))
     if person.is_name_answered:
         return person, []
-    program = PROGRAMS[wish.program]
     try:
-        renderer.render(program.template, **program.values(person, b""))
+        _try_name(wish.program, person, inputs.renderer, inputs.facts)
     except UnquotableError as error:
         return replace(person, real_name=""), [f"The name of {wish.account.login} is left out: {error}."]
     return person, []
 
 
-def _file(wish: _Wish, path: str, content: bytes | None, inputs: Inputs) -> ManagedFile:
+def _try_name(program: UserProgram, person: Person, renderer: Renderer, facts: Facts) -> None:
+    for file in program.files:
+        renderer.render(file.template, **file.values(person, b"", facts))
+
+
+def _file(wish: _Wish, file: UserFile, path: str, content: bytes | None, inputs: Inputs) -> ManagedFile:
     known = inputs.facts.files.get(path)
-    template = PROGRAMS[wish.program].template
     is_there = known is not None and known.content is not None
     return ManagedFile(
         path=path,
@@ -197,5 +276,6 @@ def _file(wish: _Wish, path: str, content: bytes | None, inputs: Inputs) -> Mana
         sharing=FileSharing.SHARED,
         based_on=known.content if known is not None else None,
         as_user=wish.account.login,
-        template=f"{template} {inputs.renderer.version(template)}",
+        template=f"{file.template} {inputs.renderer.version(file.template)}",
+        unless_running=wish.program.processes,
     )

@@ -1,7 +1,8 @@
-"""Each program of a person whose settings we write: its file, its template, and what in that file is ours.
+"""Each program of a person whose settings we write: its files, their templates, and what in them is ours.
 
 Pure: bytes in, bytes out. A file that is not there yet is an empty one; one in which nothing but ours was is
-gone when ours goes. What belongs to somebody's other mail or calls is recognised here and kept.
+gone when ours goes. What belongs to somebody's other mail or calls is recognised here and kept. The phones
+are in phoneprograms.
 """
 
 from __future__ import annotations
@@ -12,15 +13,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dexsetup.edit import apply_edits, ini, keyline, marked_block
+from dexsetup.edit import addressbook, apply_edits, keyline, marked_block
+from dexsetup.facts import Facts
 from dexsetup.render.filters import UnquotableError, mail_display_name, pinerc_value
 
-__all__ = ["PROGRAMS", "Person", "UserProgram"]
+__all__ = ["MAIL_PROGRAMS", "Contact", "Person", "UserFile", "UserProgram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody whom a person's programs shall know."""
+
+    nick: str
+    real_name: str
+    login: str
+    address: str
+
+    @property
+    def mail_address(self) -> str:
+        """Where letters go."""
+        return f"{self.login}@[IPv6:{self.address}]"
+
+    @property
+    def sip_address(self) -> str:
+        """Where calls go."""
+        return f"sip:{self.login}@[{self.address}]"
+
+    @property
+    def mailbox(self) -> str:
+        """The mail address with the name before it."""
+        name = mail_display_name(self.real_name)
+        return f"{name} <{self.mail_address}>" if name else self.mail_address
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whose settings they are, and what the program shall show."""
+    """Whose settings they are, what the program shall show, and whom it shall know."""
 
     login: str
     real_name: str
@@ -28,6 +56,7 @@ class Person:
     """Mesh address of the machine; empty where only removing is asked for."""
     is_name_answered: bool
     """Whether the name was given for this, or is merely the account's."""
+    contacts: tuple[Contact, ...] = ()
 
     @property
     def literal(self) -> str:
@@ -35,22 +64,19 @@ class Person:
         return f"[IPv6:{self.address}]"
 
 
-class UserProgram(ABC):
-    """One program: where its settings are, and how ours get into them and out again."""
+class UserFile(ABC):
+    """One file of a program: how ours gets into it and out again."""
 
-    name: str
     file: str
     """Below the home."""
+    other_file: str = ""
+    """Below the home: where ours goes if the file serves something else. Empty: it is shared in any case."""
     template: str
-    directories: tuple[str, ...] = ()
-    """Below the home: what the program needs and does not make itself."""
-    is_rewritten_at_exit: bool = False
-    """Whether a running one would write its own view of the file over ours."""
-    hint: str = ""
-    """The command, without the path, that uses a file of another name."""
+    is_copied: bool = False
+    """Whether the other file begins as a copy of the person's own."""
 
     @abstractmethod
-    def values(self, person: Person, before: bytes) -> Mapping[str, Any]:
+    def values(self, person: Person, before: bytes, facts: Facts) -> Mapping[str, Any]:
         """Return the values of the template. UnquotableError for a name that it cannot show."""
 
     @abstractmethod
@@ -61,28 +87,65 @@ class UserProgram(ABC):
     def removed(self, before: bytes, person: Person) -> bytes:
         """Return the file without our settings."""
 
-    def is_taken(self, before: bytes) -> bool:
-        """Whether the file serves other mail or calls in the very settings that are ours."""
+    def occupied(self, before: bytes) -> frozenset[str]:
+        """Return the nicknames, in small letters, that the person gave to somebody already."""
         del before
+        return frozenset()
+
+
+class UserProgram:
+    """One program: which files it has, and how it is started."""
+
+    name: str
+    files: tuple[UserFile, ...]
+    """The first one is what the program is started with; whether that one is taken decides for all."""
+    directories: tuple[str, ...] = ()
+    """Below the home: what the program needs and does not make itself."""
+    processes: tuple[str, ...] = ()
+    """A running one of these would write its own view of the files over ours at its end."""
+
+    def is_here(self, facts: Facts, before: bytes | None) -> bool:
+        """Whether this form of the program is used here; `before` is the content of its first file."""
+        del facts, before
+        return True
+
+    def is_taken(self, contents: Mapping[str, bytes]) -> bool:
+        """Whether the files (by name below the home) serve other mail or calls in settings that are ours."""
+        del contents
         return False
 
+    def start(self, path: str) -> str:
+        """Return the command that uses this file of another name."""
+        raise NotImplementedError(f"{self.name} has no file of another name: {path}")
 
-class _SNail(UserProgram):
-    """s-nail. The file is a script, so ours is one marked block; beside other mail it defines an account."""
+    def notes(self, facts: Facts) -> tuple[str, ...]:
+        """Return what a person should know of the program that is here."""
+        del facts
+        return ()
 
-    name = "s-nail"
+
+def _unoccupied(person: Person, occupied: frozenset[str]) -> tuple[Contact, ...]:
+    return tuple(contact for contact in person.contacts if contact.nick.lower() not in occupied)
+
+
+class _Mailrc(UserFile):
+    """s-nail's. The file is a script, so ours is one marked block; beside other mail it is an account."""
+
     file = ".mailrc"
     template = "mailrc/mailrc.j2"
     _OTHER_MAIL = re.compile(rb"^[ \t]*(?:account\b|set\b.*\b(?:mta|smtp|from)\b)", re.MULTILINE)
+    _ALIAS = re.compile(rb"^[ \t]*(?:a(?:lias)?|g(?:roup)?)[ \t]+([^ \t\r\n]+)", re.MULTILINE)
 
-    def values(self, person: Person, before: bytes) -> Mapping[str, Any]:
-        """Return the sender, and the name of the account if ours has to be one."""
+    def values(self, person: Person, before: bytes, facts: Facts) -> Mapping[str, Any]:
+        """Return the sender, the name of the account if ours has to be one, and the aliases."""
+        del facts
         mailbox = f"{person.login}@{person.literal}"
         name = mail_display_name(person.real_name)
         without_ours = apply_edits(before, marked_block.removal(before))
         return {
             "sender": f"{name} <{mailbox}>" if name else mailbox,
             "account": "mesh" if self._OTHER_MAIL.search(without_ours) else "",
+            "contacts": _unoccupied(person, self.occupied(before)),
         }
 
     def merged(self, before: bytes, rendered: bytes, person: Person) -> bytes:
@@ -95,21 +158,33 @@ class _SNail(UserProgram):
         del person
         return apply_edits(before, marked_block.removal(before))
 
+    def occupied(self, before: bytes) -> frozenset[str]:
+        """Return the person's own aliases: s-nail would add ours to them."""
+        without_ours = apply_edits(before, marked_block.removal(before))
+        return frozenset(
+            name.decode("utf-8", "replace").lower() for name in self._ALIAS.findall(without_ours)
+        )
 
-class _Alpine(UserProgram):
-    """alpine. Four keys; it has no accounts, so other mail keeps the file and ours goes beside it."""
 
-    name = "alpine"
+class _SNail(UserProgram):
+    name = "s-nail"
+    files = (_Mailrc(),)
+
+
+class _Pinerc(UserFile):
+    """alpine's. Four keys; it has no accounts, so other mail keeps the file and ours goes beside it."""
+
     file = ".pinerc"
+    other_file = ".pinerc-mesh"
     template = "pinerc/pinerc.j2"
-    is_rewritten_at_exit = True
-    hint = "alpine -p"
-    _LISTS = ("feature-list",)
-    _OUR_DOMAIN = re.compile(r"\[IPv6:fc[0-9a-f:]+\]", re.IGNORECASE)
-    _LOCAL_SERVER = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::25)?(?:/.*)?", re.IGNORECASE)
+    is_copied = True
+    LISTS = ("feature-list",)
+    OUR_DOMAIN = re.compile(r"\[IPv6:fc[0-9a-f:]+\]", re.IGNORECASE)
+    LOCAL_SERVER = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::25)?(?:/.*)?", re.IGNORECASE)
 
-    def values(self, person: Person, before: bytes) -> Mapping[str, Any]:
+    def values(self, person: Person, before: bytes, facts: Facts) -> Mapping[str, Any]:
         """Return the domain and the name; a name that is there already is only replaced by an answer."""
+        del facts
         has_name = bool(keyline.present(before).get("personal-name"))
         is_name_kept = has_name and not person.is_name_answered
         return {"literal": person.literal, "real_name": "" if is_name_kept else person.real_name}
@@ -118,14 +193,14 @@ class _Alpine(UserProgram):
         """Set the keys, and add our feature to the list."""
         del person
         wanted = keyline.present(rendered)
-        if self._LOCAL_SERVER.fullmatch(keyline.present(before).get("smtp-server", "")):
+        if self.LOCAL_SERVER.fullmatch(keyline.present(before).get("smtp-server", "")):
             del wanted["smtp-server"]
-        return apply_edits(before, keyline.edits(before, wanted, self._LISTS))
+        return apply_edits(before, keyline.edits(before, wanted, self.LISTS))
 
     def removed(self, before: bytes, person: Person) -> bytes:
         """Take our keys out; without our domain there, nothing of it is ours."""
         present = keyline.present(before)
-        if not self._OUR_DOMAIN.fullmatch(present.get("user-domain", "")):
+        if not self.OUR_DOMAIN.fullmatch(present.get("user-domain", "")):
             return before
         unwanted = {
             "user-domain": present["user-domain"],
@@ -135,62 +210,56 @@ class _Alpine(UserProgram):
         name = _shown_by_alpine(person.real_name)
         if name and present.get("personal-name") == name:
             unwanted["personal-name"] = name
-        return apply_edits(before, keyline.removal(before, unwanted, self._LISTS))
-
-    def is_taken(self, before: bytes) -> bool:
-        """Whether another domain or server is set."""
-        present = keyline.present(before)
-        domain, server = present.get("user-domain", ""), present.get("smtp-server", "")
-        has_other_domain = bool(domain) and not self._OUR_DOMAIN.fullmatch(domain)
-        return has_other_domain or (bool(server) and not self._LOCAL_SERVER.fullmatch(server))
+        return apply_edits(before, keyline.removal(before, unwanted, self.LISTS))
 
 
-class _Linphone(UserProgram):
-    """linphone. Bound to the mesh address it cannot serve an ordinary account, so that keeps its file."""
+class _AddressBook(UserFile):
+    """alpine's address book, the same for all its settings: an entry for each contact."""
 
-    name = "linphone"
-    file = ".linphonerc"
-    template = "linphonerc/linphonerc.j2"
-    directories = (".local/share/linphone",)
-    is_rewritten_at_exit = True
-    hint = "linphonec -c"
-    _ACCOUNT = re.compile(r"(?:proxy|auth_info)_\d+")
+    file = ".addressbook"
+    template = "pinerc/addressbook.j2"
 
-    def values(self, person: Person, before: bytes) -> Mapping[str, Any]:
-        """Return name, login and address."""
-        del before
-        return {"address": person.address, "login": person.login, "real_name": person.real_name}
+    def values(self, person: Person, before: bytes, facts: Facts) -> Mapping[str, Any]:
+        """Return the contacts whose nicknames the person has not given to others."""
+        del facts
+        contacts = _unoccupied(person, self.occupied(before))
+        return {
+            "contacts": [
+                (one.nick, mail_display_name(one.real_name).strip(), one.mail_address) for one in contacts
+            ]
+        }
 
     def merged(self, before: bytes, rendered: bytes, person: Person) -> bytes:
-        """Set the keys."""
+        """Put the entries in their places."""
         del person
-        return apply_edits(before, ini.edits(before, ini.present(rendered)))
+        lines = (line.split("\t") for line in rendered.decode().splitlines())
+        return addressbook.with_entries(before, {nick: addressbook.Entry(*rest) for nick, *rest in lines})
 
     def removed(self, before: bytes, person: Person) -> bytes:
-        """Take our keys out: those that bind the phone to the mesh, and what goes with them."""
-        present = ini.present(before)
-        sip = present.get("sip", {})
-        if f"<sip:{person.login}@[fc" not in sip.get("contact", "") or "bind_address" not in sip:
-            return before
-        unwanted = {
-            "sip": {
-                "guess_hostname": "0",
-                "contact": sip["contact"],
-                "bind_address": sip["bind_address"],
-                "use_ipv6": "1",
-                "ipv6_migration_done": "1",
-            },
-            "rtp": {
-                "bind_address": sip["bind_address"],
-                "audio_rtp_port": "7078",
-                "video_rtp_port": "9078",
-            },
-        }
-        return apply_edits(before, ini.removal(before, unwanted))
+        """Take our entries out."""
+        del person
+        return addressbook.with_entries(before, {})
 
-    def is_taken(self, before: bytes) -> bool:
-        """Whether an account of a provider is set up."""
-        return any(self._ACCOUNT.fullmatch(section) for section in ini.present(before))
+    def occupied(self, before: bytes) -> frozenset[str]:
+        """Return the nicknames of the person's own entries."""
+        return addressbook.nicknames(before)
+
+
+class _Alpine(UserProgram):
+    name = "alpine"
+    files = (_Pinerc(), _AddressBook())
+    processes = ("alpine",)
+
+    def is_taken(self, contents: Mapping[str, bytes]) -> bool:
+        """Whether another domain or server is set."""
+        present = keyline.present(contents[".pinerc"])
+        domain, server = present.get("user-domain", ""), present.get("smtp-server", "")
+        has_other_domain = bool(domain) and not _Pinerc.OUR_DOMAIN.fullmatch(domain)
+        return has_other_domain or (bool(server) and not _Pinerc.LOCAL_SERVER.fullmatch(server))
+
+    def start(self, path: str) -> str:
+        """Return alpine with another file of settings."""
+        return f"alpine -p {path}"
 
 
 def _shown_by_alpine(name: str) -> str:
@@ -201,9 +270,5 @@ def _shown_by_alpine(name: str) -> str:
         return ""
 
 
-PROGRAMS: Mapping[str, UserProgram] = {
-    "mailrc": _SNail(),
-    "pinerc": _Alpine(),
-    "linphonerc": _Linphone(),
-}
+MAIL_PROGRAMS: Mapping[str, tuple[UserProgram, ...]] = {"mailrc": (_SNail(),), "pinerc": (_Alpine(),)}
 """By the word that the answers use."""

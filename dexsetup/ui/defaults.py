@@ -18,7 +18,7 @@ from dexsetup.ui.draft import Draft
 __all__ = ["best_peers", "first_draft", "mail_obstacle"]
 
 _PEERS_WANTED = 2
-_Program = Literal["mailrc", "pinerc", "linphonerc"]
+_Program = Literal["mailrc", "pinerc", "linphonerc", "baresip"]
 
 
 def first_draft(survey: Survey) -> Draft:
@@ -46,8 +46,10 @@ def _programs(facts: Facts) -> tuple[_Program, ...]:
     files: list[_Program] = ["mailrc"]
     if "alpine" in facts.programs:
         files.append("pinerc")
-    if "linphone" in facts.programs:
+    if any(name.startswith("linphone") for name in facts.programs):
         files.append("linphonerc")
+    if "baresip" in facts.programs:
+        files.append("baresip")
     return tuple(files)
 
 

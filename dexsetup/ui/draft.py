@@ -15,15 +15,17 @@ from pydantic import ValidationError
 
 from dexrouter.config import ConnectTo
 from dexsetup.answers.load import explain
-from dexsetup.answers.model import Answers, Firewall, Peer, User
+from dexsetup.answers.model import Answers, Contact, Firewall, Peer, User
 from dexsetup.answers.sense import peer_problems
+from dexsetup.contacts import read_contact
+from dexsetup.errors import AnswersError
 from dexsetup.plan.handlers.context import Decision
 from dexsetup.ui.questions import SECTIONS, Kind, question_for
 
 __all__ = ["Draft", "Unfit"]
 
 Program = str
-_PROGRAM_ORDER = ("mailrc", "pinerc", "linphonerc")
+_PROGRAM_ORDER = ("mailrc", "pinerc", "linphonerc", "baresip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,33 @@ class Draft:
         if present is None:
             others.append(user)
         self._update("user", tuple(others))
+
+    # -- contacts
+
+    def add_contact(self, text: str) -> str:
+        """Take a contact from one line, or change the one of that name; return what is wrong with it."""
+        try:
+            contact = read_contact(text)
+        except AnswersError as error:
+            return "; ".join(error.problems)
+        self._put_contact(contact)
+        return ""
+
+    def keep_contact(self, name: str, is_kept: bool, *, is_present: bool) -> None:
+        """Let a contact stay, or go. One that is in the address books is asked to be absent."""
+        known = next(contact for contact in self.answers.contact if contact.name == name)
+        if not is_kept and not is_present:
+            rest = tuple(contact for contact in self.answers.contact if contact.name != name)
+            self._update("contact", rest)
+            return
+        given = {key: getattr(known, key) for key in known.model_fields_set}
+        given["state"] = "present" if is_kept else "absent"
+        self._put_contact(Contact.model_validate(given))
+
+    def _put_contact(self, contact: Contact) -> None:
+        known = self.answers.contact
+        others = [contact if one.name.lower() == contact.name.lower() else one for one in known]
+        self._update("contact", tuple(others if contact in others else (*others, contact)))
 
     # -- what a plan asks
 

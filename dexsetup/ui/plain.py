@@ -27,6 +27,12 @@ from dexsetup.ui.questions import Kind, Question, questions_of
 
 __all__ = ["PlainWizard", "run_plain"]
 
+_PROGRAMS = (
+    ("mailrc", "s-nail"),
+    ("pinerc", "alpine"),
+    ("linphonerc", "linphone"),
+    ("baresip", "baresip"),
+)
 _SECTIONS = ("node", "peer", "firewall", "mail", "phone", "user", "review")
 _TITLES = {
     "node": "Identity",
@@ -215,7 +221,7 @@ class PlainWizard:
             self.draft.put_user(account.login, is_on is True)
             if is_on is not True:
                 continue
-            for file, program in (("mailrc", "s-nail"), ("pinerc", "alpine"), ("linphonerc", "linphone")):
+            for file, program in _PROGRAMS:
                 present = "yes" if self.draft.has_program(account.login, file) else "no"
                 typed = self._ask(f"  {program} (~/.{file})? [{present}]: ").strip()
                 if typed:
@@ -224,6 +230,19 @@ class PlainWizard:
             name = self._ask(f"  Name that letters and calls show [{shown}]: ").strip()
             if name:
                 self.draft.put_real_name(account.login, name)
+        if self.draft.answers.user:
+            self._contacts()
+
+    def _contacts(self) -> None:
+        """Ask for contacts until there are no more."""
+        self.say("Whom shall their programs know? Short name, address, name: jo fc00:1:2::3 Jo Doe")
+        while True:
+            names = [contact.name for contact in self.draft.answers.contact if contact.state == "present"]
+            typed = self._ask(f"contact [{', '.join(names) or 'none'}]: ").strip()
+            if not typed:
+                return
+            if problem := self.draft.add_contact(typed):
+                self.say(f"Not taken: {problem}")
 
     # -- review
 

@@ -42,7 +42,10 @@ async def type_everything(driver: Driver) -> None:
     await driver.press("shift+tab", "shift+tab", "right", "shift+tab")
     await driver.type(" the [3rd]")
     await driver.go(6, "Phone")
-    await driver.press("shift+tab", "space")
+    await driver.press("shift+tab", "shift+tab")
+    await driver.type("ben fc00::2 Ben")
+    await driver.press("enter", "enter")
+    await driver.press("shift+tab", "shift+tab", "shift+tab", "space")
     await driver.go(7, "Review")
     await driver.planned()
 
@@ -57,6 +60,7 @@ def test_typed_and_saved_answers_give_the_same_plan(tmp_path: Path) -> None:
     assert [peer.address for peer in typed.peer][-1] == "198.51.100.7:26041"
     assert typed.user[0].real_name == "Jo Doe the [3rd]"
     assert "linphonerc" in typed.user[0].files
+    assert [contact.address for contact in typed.contact] == ["fc00::2"]
     path = tmp_path / "answers.toml"
     save_draft(wizard.draft, str(path))
     loaded = load_answers(path.read_bytes(), "answers").answers

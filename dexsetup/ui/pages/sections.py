@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.widgets import Static
 
 from dexsetup.facts import Account
@@ -12,11 +13,12 @@ from dexsetup.ui.defaults import mail_obstacle
 from dexsetup.ui.pages.base import clean_lines, hint, title, words
 from dexsetup.ui.pages.form import FormPage
 from dexsetup.ui.questions import question_for, questions_of
-from dexsetup.ui.widgets.fields import TextField, Tick
+from dexsetup.ui.widgets.fields import Push, TextField, Tick
 
 __all__ = ["IdentityPage", "MailPage", "PhonePage"]
 
 _MAIL_PROGRAMS = (("mailrc", "s-nail"), ("pinerc", "alpine"))
+_PHONE_PROGRAMS = (("linphonerc", "linphone"), ("baresip", "baresip"))
 
 
 class IdentityPage(FormPage):
@@ -132,37 +134,90 @@ class MailPage(FormPage):
 
 
 class PhonePage(FormPage):
-    """Calls."""
+    """Calls, and whom people's programs know."""
 
     step: ClassVar[str] = "Phone"
-    planned: ClassVar[tuple[str, ...]] = ("userfiles",)
-    help: ClassVar[str] = "This page decides over people's .linphonerc."
+    planned: ClassVar[tuple[str, ...]] = ("packages", "userfiles")
+    help: ClassVar[str] = (
+        "This page decides over people's settings of linphone and baresip, and who stands in their address "
+        "books for mail and calls: .mailrc, .addressbook, .linphonerc, .baresip/contacts."
+    )
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
         yield from self.field(question_for("phone", "enable"))
         yield words(
-            "A call goes from address to address: no server, no account. Linphone has to be installed by "
-            "you; its settings are made here."
+            "A call goes from address to address: no server, no account. baresip is brought along; linphone "
+            "has to be installed by you."
         )
         survey = self.wizard.survey
-        if survey is not None and "linphone" not in survey.facts.programs:
+        if survey is not None and not any(name.startswith("linphone") for name in survey.facts.programs):
             yield Static("[-] linphone is not installed here.", classes="warn gap", markup=False)
-        yield title("Who makes calls?")
+        yield title("Who makes calls, and with which programs?")
         accounts = [] if survey is None else [one for one in survey.facts.accounts if one.uid != 0]
         for account in accounts:
-            is_on = self.wizard.draft.has_program(account.login, "linphonerc")
-            yield Tick(f"{account.login} (~/.linphonerc)", is_on, name=f"program:{account.login}")
+            for word, program in _PHONE_PROGRAMS:
+                is_on = self.wizard.draft.has_program(account.login, word)
+                yield Tick(f"{account.login}: {program}", is_on, name=f"program:{account.login}:{word}")
         if not accounts:
             yield hint("There is no person's account here.")
         yield title("")
+        yield title("Whom shall programs know? Short name, address, name:")
+        yield TextField("", name="contact")
+        yield Push("Add", id="add")
+        yield Vertical(*self._contacts(), id="contacts")
+        yield title("")
         yield self.buttons()
 
+    def _contacts(self) -> list[Tick]:
+        return [
+            Tick(
+                f"{contact.name}  {contact.address or ''}  {contact.real_name or ''}".rstrip(),
+                contact.state == "present",
+                name=f"contact:{contact.name}",
+            )
+            for contact in self.wizard.draft.answers.contact
+        ]
+
     def on_tick_changed(self, event: Tick.Changed) -> None:
-        """Set up the phone of a person, or leave it alone."""
-        kind, _, login = (event.tick.name or "").partition(":")
-        if kind != "program":
+        """Set up a phone of a person, or leave it alone; keep a contact, or let it go."""
+        kind, *rest = (event.tick.name or "").split(":")
+        draft = self.wizard.draft
+        match kind, rest:
+            case "program", [login, word]:
+                draft.put_program(login, word, event.value)
+            case "contact", [name]:
+                draft.keep_contact(name, event.value, is_present=self._is_known(name))
+                self._show_contacts()
+            case _:
+                return
+        event.stop().prevent_default()
+        self.wizard.draft_changed()
+
+    def on_text_field_changed(self, event: TextField.Changed) -> None:
+        """Forget what was wrong with a contact that is typed anew; questions are taken by every form."""
+        if event.field.name == "contact":
+            event.stop().prevent_default()
+            event.field.complain("")
+
+    def on_push_pushed(self, event: Push.Pushed) -> None:
+        """Add the contact that was typed; or go on."""
+        if event.push.id != "add":
             return
         event.stop().prevent_default()
-        self.wizard.draft.put_program(login, "linphonerc", event.value)
-        self.wizard.draft_changed()
+        field = next(field for field in self.query(TextField) if field.name == "contact")
+        problem = self.wizard.draft.add_contact(field.value)
+        field.complain(problem)
+        if not problem:
+            field.clear()
+            self._show_contacts()
+            self.wizard.draft_changed()
+
+    def _is_known(self, name: str) -> bool:
+        last = self.wizard.survey.last if self.wizard.survey is not None else None
+        return last is not None and any(contact.name == name for contact in last.contact)
+
+    def _show_contacts(self) -> None:
+        place = self.query_one("#contacts", Vertical)
+        place.remove_children()
+        place.mount(*self._contacts())

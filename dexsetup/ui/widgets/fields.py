@@ -273,6 +273,11 @@ class TextField(Vertical):
         """What is typed now."""
         return self.query_one(_Line).value
 
+    def clear(self) -> None:
+        """Take out what is typed."""
+        self._text = ""
+        self.query_one(_Line).value = ""
+
     def complain(self, problem: str) -> None:
         """Say what is wrong; nothing if the text is empty."""
         label = self.query_one(".problem", Static)

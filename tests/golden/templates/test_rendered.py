@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dexsetup.render.jinja import JinjaRenderer
+from dexsetup.steps.userprograms import Contact
 
 EXPECTED = Path(__file__).parent / "expected"
 ADDRESS = "fc9a:0:0:1234::7"
@@ -27,6 +28,12 @@ SMTPD = {
     "local_names": ["host-a.example"],
     "relay": "mesh",
     "mail_filter": "/opt/dexsetup/bin/dex-mailfilter",
+}
+CONTACT = Contact("jo", 'Jo "Q" Doe', "joan", "fc00::7")
+BARESIP = {
+    "address": ADDRESS,
+    "module_path": "/usr/lib/baresip/modules",
+    "modules": [("module", "opus"), ("module", "alsa"), ("module_app", "account")],
 }
 ROUTER = {
     "program": "/opt/dexsetup/bin/dexrouter",
@@ -49,10 +56,37 @@ CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("smtpd-resolv.conf", "opensmtpd/smtpd-resolv.conf.j2", {}),
     ("10-dexsetup.conf", "opensmtpd/10-dexsetup.conf.j2", {"resolver": "/etc/dexsetup/smtpd-resolv.conf"}),
     ("10-dexsetup.conf.relay-any", "opensmtpd/10-dexsetup.conf.j2", {"resolver": ""}),
-    ("mailrc", "mailrc/mailrc.j2", {"sender": f'"Doe, Jo" <carol@{LITERAL}>', "account": ""}),
-    ("mailrc.account", "mailrc/mailrc.j2", {"sender": f"carol@{LITERAL}", "account": "mesh"}),
+    ("mailrc", "mailrc/mailrc.j2", {"sender": f'"Doe, Jo" <carol@{LITERAL}>', "account": "", "contacts": []}),
+    (
+        "mailrc.account",
+        "mailrc/mailrc.j2",
+        {"sender": f"carol@{LITERAL}", "account": "mesh", "contacts": [CONTACT]},
+    ),
     ("pinerc", "pinerc/pinerc.j2", {"literal": LITERAL, "real_name": "A$AP Ünï"}),
     ("pinerc.nameless", "pinerc/pinerc.j2", {"literal": LITERAL, "real_name": ""}),
+    (
+        "addressbook",
+        "pinerc/addressbook.j2",
+        {"contacts": [("jo", '"Doe, Jo"', "joan@[IPv6:fc00::7]"), ("al", "", "al@[IPv6:fc00::8]")]},
+    ),
+    ("baresip.config", "baresip/config.j2", BARESIP),
+    ("baresip.config.beside", "baresip/config.j2", {"address": ADDRESS, "module_path": "", "modules": []}),
+    (
+        "baresip.accounts",
+        "baresip/accounts.j2",
+        {"address": ADDRESS, "login": "carol", "real_name": 'Jo "Q"'},
+    ),
+    (
+        "baresip.accounts.nameless",
+        "baresip/accounts.j2",
+        {"address": ADDRESS, "login": "jo", "real_name": ""},
+    ),
+    ("baresip.contacts", "baresip/contacts.j2", {"contacts": [('Jo "Q" Doe', "sip:joan@[fc00::7]")]}),
+    (
+        "dexsetup-linphone.desktop",
+        "linphonerc/dexsetup-linphone.desktop.j2",
+        {"command": "env XDG_CONFIG_HOME=/home/carol/.config/dexsetup-mesh linphone"},
+    ),
     ("linphonerc", "linphonerc/linphonerc.j2", {"address": ADDRESS, "login": "carol", "real_name": 'Jo "Q"'}),
     ("linphonerc.nameless", "linphonerc/linphonerc.j2", {"address": ADDRESS, "login": "jo", "real_name": ""}),
     ("dexrouter.service", "units/dexrouter.service.j2", ROUTER),

@@ -155,9 +155,13 @@ def test_a_name_that_alpine_has_already_gives_way_to_an_answer_alone() -> None:
     assert "personal-name=Carol the First\n" in text_of(named, f"{HOME}/.pinerc")
 
 
-def test_a_program_that_rewrites_its_file_is_to_be_closed_first() -> None:
-    plan = plan_for(home_files(pinerc=b"# x\n"), "pinerc")
-    assert plan.notes == ("Close alpine of carol first: it rewrites /home/carol/.pinerc at its end.",)
+def test_what_a_running_program_would_overwrite_waits_for_its_end() -> None:
+    """Alpine and linphone write their settings when they end; s-nail and baresip do not."""
+    plan = plan_for(with_node(), *ALL, "baresip")
+    running = {item.path: item.unless_running for item in plan.resources if isinstance(item, ManagedFile)}
+    assert running[f"{HOME}/.pinerc"] == ("alpine",)
+    assert running[f"{HOME}/.linphonerc"] == ("linphonec", "linphone-daemon")
+    assert running[f"{HOME}/.mailrc"] == running[f"{HOME}/.baresip/config"] == ()
 
 
 @pytest.mark.parametrize("program", ALL)
@@ -207,7 +211,8 @@ def test_a_link_in_a_home_is_refused_with_the_reason_and_nothing_else_is_wanted(
 
 def test_every_file_that_is_edited_is_asked_for() -> None:
     wanted = answers(user=({"login": "carol", "files": ("pinerc",)}, {"login": "nobody1"}))
-    assert STEP.reads(wanted, debian()) == (CONFIG, f"{HOME}/.pinerc", f"{HOME}/.pinerc-mesh")
+    paths = (f"{HOME}/.pinerc", f"{HOME}/.pinerc-mesh", f"{HOME}/.addressbook")
+    assert STEP.reads(wanted, debian()) == (CONFIG, *paths)
 
 
 def test_without_users_nothing_is_wanted() -> None:
