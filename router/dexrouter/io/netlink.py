@@ -1,7 +1,10 @@
-"""What the router sets and sees in the kernel's network, through pyroute2.
+"""What the router sets and sees in the kernel's network.
 
 It sets: address and MTU of its device, addresses and routes of the IP tunnel on it, one blackhole route, and
 an Ethernet device that it shall use is brought up. Nothing else of the machine is touched.
+
+What every start needs goes through rtnetlink.py. pyroute2 sets what the IP tunnel's gateways give, and is
+loaded when the first of them does.
 """
 
 from __future__ import annotations
@@ -12,11 +15,9 @@ import socket
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from dexrouter.crypto.keys import Address, address_short
 from dexrouter.io.errors import StartError
+from dexrouter.io.rtnetlink import Kernel
 
 __all__ = [
     "IpInterface",
@@ -43,8 +44,6 @@ BLACKHOLE_METRIC: Final = 500
 """More than the 256 of a device's own route, which wins while it is there."""
 
 _IFA_F_NODAD: Final = 0x02
-_IFA_F_TENTATIVE: Final = 0x40
-_IFF_UP: Final = 1
 _ARPHRD_ETHER: Final = 1
 
 
@@ -55,21 +54,14 @@ def configure_device(name: str, address: Address, mtu: int) -> None:
     """
     text = address_short(address)
     try:
-        with IPRoute() as kernel:
-            index = kernel.link_lookup(ifname=name)[0]
-            kernel.link("set", index=index, mtu=mtu)
-            kernel.addr(
-                "replace",
-                index=index,
-                address=text,
-                prefixlen=PREFIX_LENGTH,
-                family=socket.AF_INET6,
-                flags=_IFA_F_NODAD,
-            )
-            kernel.link("set", index=index, state="up")
-    except (NetlinkError, IndexError, OSError) as error:
+        with Kernel() as kernel:
+            index = socket.if_nametoindex(name)
+            kernel.change_link(index, mtu=mtu)
+            kernel.put_address(index, address, PREFIX_LENGTH)
+            kernel.change_link(index, up=True)
+    except OSError as error:
         raise StartError(
-            f"cannot set address {text}/{PREFIX_LENGTH} on {name}: {error}",
+            f"cannot set address {text}/{PREFIX_LENGTH} on {name}: {error.strerror or error}",
             advice="Root or CAP_NET_ADMIN is needed, and IPv6 must be switched on "
             "(sysctl net.ipv6.conf.all.disable_ipv6 = 0).",
         ) from error
@@ -82,6 +74,10 @@ def change_device(
     routes: Mapping[IpNetwork, bool],
 ) -> None:
     """Add (True) and take away (False) addresses of a device and routes to it. Raises OSError."""
+    # Loading it takes a third of a start, and only nodes with an IP tunnel need it.
+    from pyroute2 import IPRoute  # noqa: PLC0415
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
+
     try:
         with IPRoute() as kernel:
             index = kernel.link_lookup(ifname=name)[0]
@@ -111,17 +107,10 @@ def _family(what: IpInterface | IpNetwork) -> int:
 def add_blackhole() -> None:
     """Let nothing for the mesh leave by another route when its device is not there. Raises OSError."""
     try:
-        with IPRoute() as kernel:
-            kernel.route(
-                "add",
-                family=socket.AF_INET6,
-                type="blackhole",
-                dst=str(MESH),
-                priority=BLACKHOLE_METRIC,
-            )
-    except NetlinkError as error:
-        if error.code != errno.EEXIST:
-            raise OSError(error.code, str(error)) from error
+        with Kernel() as kernel:
+            kernel.add_blackhole(MESH, BLACKHOLE_METRIC)
+    except FileExistsError:
+        return
 
 
 def broadcast_addresses(devices: tuple[str, ...], *, port: int, own_device: str) -> list[str]:
@@ -150,50 +139,34 @@ def broadcast_devices(*, own_device: str) -> list[str]:
 
 
 def _ipv4_interfaces() -> list[tuple[str, ipaddress.IPv4Interface]]:
-    with IPRoute() as kernel:
-        names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in kernel.get_links()}
+    with Kernel() as kernel:
+        names = {link.index: link.name for link in kernel.links()}
         return [
-            (
-                names.get(entry["index"], ""),
-                ipaddress.IPv4Interface(
-                    f"{entry.get_attr('IFA_LOCAL') or entry.get_attr('IFA_ADDRESS')}/{entry['prefixlen']}"
-                ),
-            )
-            for entry in kernel.get_addr(family=socket.AF_INET)
+            (names.get(one.index, ""), ipaddress.IPv4Interface(f"{one.address}/{one.prefix_length}"))
+            for one in kernel.addresses(socket.AF_INET)
         ]
 
 
 def ethernet_devices() -> list[str]:
     """Names of the Ethernet devices that stand for themselves: no port of a bridge, no part of a bond."""
-    with IPRoute() as kernel:
+    with Kernel() as kernel:
         return [
-            str(link.get_attr("IFLA_IFNAME"))
-            for link in kernel.get_links()
-            if link["ifi_type"] == _ARPHRD_ETHER and not link.get_attr("IFLA_MASTER")
+            link.name for link in kernel.links() if link.hardware == _ARPHRD_ETHER and not link.has_master
         ]
 
 
 def bring_up(device: str) -> None:
     """Switch a device on if it is off. Raises OSError."""
-    try:
-        with IPRoute() as kernel:
-            for link in kernel.get_links(ifname=device):
-                if not link["flags"] & _IFF_UP:
-                    kernel.link("set", index=link["index"], state="up")
-    except NetlinkError as error:
-        raise OSError(error.code, str(error)) from error
+    with Kernel() as kernel:
+        for link in kernel.links():
+            if link.name == device and not link.is_up:
+                kernel.change_link(link.index, up=True)
 
 
 def own_addresses() -> frozenset[tuple[int, str]]:
     """Addresses of this machine that have a device which is up: (number of the device, address)."""
-    with IPRoute() as kernel:
-        up = {
-            link["index"]
-            for link in kernel.get_links()
-            if link["flags"] & _IFF_UP and link.get_attr("IFLA_OPERSTATE") != "DOWN"
-        }
+    with Kernel() as kernel:
+        up = {link.index for link in kernel.links() if link.is_up and not link.is_down_below}
         return frozenset(
-            (entry["index"], str(entry.get_attr("IFA_LOCAL") or entry.get_attr("IFA_ADDRESS")))
-            for entry in kernel.get_addr()
-            if entry["index"] in up and not entry["flags"] & _IFA_F_TENTATIVE
+            (one.index, one.address) for one in kernel.addresses() if one.index in up and not one.is_tentative
         )
