@@ -69,7 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _peers_parser(
-        commands.add_parser("peers", help="list, add and remove the nodes that this one calls"),
+        commands.add_parser("peers", help="the nodes that this one calls, and who may call it"),
+        looking,
+        changing,
+    )
+    _contacts_parser(
+        commands.add_parser("contacts", help="whom people's mail and phone programs know by a short name"),
         looking,
         changing,
     )
@@ -170,6 +175,25 @@ def _peers_parser(
     )
     remove = actions.add_parser("remove", help="call a node no longer", parents=[changing])
     remove.add_argument("what", metavar="NAME-OR-KEY", help="its name, address or public key")
+    actions.add_parser("allowed", help="who may call this node", parents=[looking])
+    revoke = actions.add_parser("revoke", help="let somebody call no longer", parents=[changing])
+    revoke.add_argument("what", metavar="NAME", help="as `dexsetup peers allowed` names them")
+
+
+def _contacts_parser(
+    parser: argparse.ArgumentParser, looking: argparse.ArgumentParser, changing: argparse.ArgumentParser
+) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("list", help="the contacts", parents=[looking])
+    add = actions.add_parser(
+        "add", help="put somebody into the address books, or change it", parents=[changing]
+    )
+    add.add_argument("nick", metavar="NAME", help="short name: what is written in place of the address")
+    add.add_argument("address", metavar="ADDRESS", help="mesh address in any spelling, or a dex: link")
+    add.add_argument("--login", default="", help="the account there, if it is not the short name")
+    add.add_argument("--name", dest="real_name", metavar="TEXT", default="", help='as in "Jo Doe"')
+    remove = actions.add_parser("remove", help="take somebody out of the address books", parents=[changing])
+    remove.add_argument("nick", metavar="NAME", help="the short name")
 
 
 def _answers_parser(parser: argparse.ArgumentParser, looking: argparse.ArgumentParser) -> None:
@@ -258,6 +282,8 @@ def _run(session: Session, given: argparse.Namespace) -> ExitCode:
             return _without_command(session, getattr(given, "answers", None))
         case "peers":
             return _peers(session, given)
+        case "contacts":
+            return _contacts(session, given)
         case "answers":
             return _answers(session, given)
         case "undo":
@@ -316,6 +342,19 @@ def _peers(session: Session, given: argparse.Namespace) -> ExitCode:
     if given.public or given.country:
         return peers.list_public(session, given.country)
     return peers.list_configured(session)
+
+
+def _contacts(session: Session, given: argparse.Namespace) -> ExitCode:
+    from dexsetup.commands import contacts
+
+    match given.action:
+        case "add":
+            return contacts.add(
+                session, given.nick, given.address, login=given.login, real_name=given.real_name
+            )
+        case "remove":
+            return contacts.remove(session, given.nick)
+    return contacts.list_known(session)
 
 
 def _answers(session: Session, given: argparse.Namespace) -> ExitCode:

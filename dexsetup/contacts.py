@@ -31,7 +31,7 @@ def contact_of(name: str, address: str, *, login: str = "", real_name: str = "")
         contact = Contact.model_validate({key: value for key, value in given.items() if value})
     except ValidationError as error:
         raise AnswersError(explain(error, "contact")) from error
-    problems = tuple(f"contact.{key}: {sentence}" for key, sentence in contact_problems(contact))
+    problems = tuple(sentence for _, sentence in contact_problems(contact))
     if problems:
         raise AnswersError(problems)
     return contact

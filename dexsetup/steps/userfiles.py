@@ -138,7 +138,7 @@ def _wishes(answers: Answers, facts: Facts) -> Iterator[_Wish]:
 
 def _reason_against(wish: _Wish, facts: Facts) -> str:
     reasons = ((path, facts.files[path].problem) for path in wish.paths if path in facts.files)
-    return " ".join(f"{path} is left alone: {problem}." for path, problem in reasons if problem)
+    return " ".join(f"{path} is left alone: {problem.rstrip('.')}." for path, problem in reasons if problem)
 
 
 def _fulfil(wish: _Wish, inputs: Inputs, address: str) -> tuple[list[Resource], list[str]]:

@@ -65,7 +65,7 @@ def test_what_is_no_contact_is_said_below_and_stays_to_be_mended() -> None:
         await driver.opened()
         await driver.go(6, "Phone")
         await typed(driver, "ben 2001:db8::1")
-        assert '[!] contact.address: "2001:db8::1" is not a mesh address' in driver.text
+        assert '[!] "2001:db8::1" is not a mesh address' in driver.text
         assert "[ ben 2001:db8::1" in driver.text
 
     assert drive(desk_for(debian_host()), play).draft.answers.contact == ()
