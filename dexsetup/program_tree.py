@@ -7,6 +7,7 @@ staging directory; the engine compares and installs it (a Tree).
 
     bin/dexrouter bin/dexctl bin/dexsetup     launchers, started by the system's own Python
     bin/dex-mailfilter                        what opensmtpd asks about letters (dexsetup/mailfilter)
+    bin/dex-mailqueue                         sends letters that wait (dexsetup/mailqueue)
     lib/dexsetup lib/dexrouter                these programs; the templates in lib/dexsetup/templates
     lib/<package> lib/<package>.dist-info     third-party packages, found through importlib.metadata
 
@@ -52,7 +53,10 @@ _LAUNCHERS = {
     "dexctl": ("dexrouter.cli.control", False),
 }
 """Name: module with `main`, and whether it sees the distribution's packages (the firewall bindings)."""
-_PLAIN_LAUNCHERS = {"dex-mailfilter": "dexsetup.mailfilter.main"}
+_PLAIN_LAUNCHERS = {
+    "dex-mailfilter": "dexsetup.mailfilter.main",
+    "dex-mailqueue": "dexsetup.mailqueue.main",
+}
 """Programs without third-party packages: any Python can run them, also the next one."""
 _LEFT_OUT_DIRECTORIES = frozenset({"__pycache__", "tests", "test"})
 _KEPT_METADATA = ("METADATA", "entry_points.txt", "top_level.txt", "WHEEL")

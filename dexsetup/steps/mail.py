@@ -2,7 +2,8 @@
 
 The configuration lets in letters for the named users alone, relays for nobody, and by default sends to mesh
 addresses alone (spec 10 §1.2). Letters pass a filter of ours (dexsetup/mailfilter), which opensmtpd starts
-from the root-owned copy of the programs. A file that somebody else wrote is not replaced unless a person
+from the root-owned copy of the programs; a unit beside it sends letters that wait as soon as the recipient's
+machine is there (dexsetup/mailqueue). A file that somebody else wrote is not replaced unless a person
 decided so.
 """
 
@@ -19,7 +20,7 @@ from dexsetup.steps.base import Inputs
 from dexsetup.steps.boot import drop_in_path, resolver_path
 from dexsetup.steps.node import CONFIG, address_of, file_content, needed_config, wanted_node
 
-__all__ = ["MailStep", "mail_literal", "mail_spellings"]
+__all__ = ["QUEUE_UNIT", "MailStep", "mail_literal", "mail_spellings"]
 
 _CONFIG_TEMPLATE = "opensmtpd/smtpd.conf.j2"
 _OLD_CONFIG_TEMPLATE = "opensmtpd/smtpd-old.conf.j2"
@@ -30,6 +31,10 @@ _OLDEST_WITH_ACTIONS = (6, 4)
 """Before it, rules are one line of `accept` each (spec 10 §1.1); tried with 6.0.3."""
 _OLDEST_WITH_FILTERS = (6, 6)
 _FILTER = f"{PROGRAMS}/bin/dex-mailfilter"
+QUEUE_UNIT = "dexsetup-mailqueue.service"
+_QUEUE_TEMPLATE = f"units/{QUEUE_UNIT}.j2"
+_QUEUE_FILE = f"/etc/systemd/system/{QUEUE_UNIT}"
+_QUEUE_PROGRAM = f"{PROGRAMS}/bin/dex-mailqueue"
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*")
 
 
@@ -68,7 +73,7 @@ class MailStep:
             name=self.name,
             title=MailStep.title,
             resources=_resources(inputs, mail, address),
-            verifications=(UnitActive(facts.mail_server.unit),),
+            verifications=(UnitActive(facts.mail_server.unit), UnitActive(QUEUE_UNIT)),
             needs=("packages", "router", "boot"),
             risks=(
                 Risk(
@@ -119,7 +124,19 @@ def _resources(inputs: Inputs, mail: Mail, address: str) -> tuple[Resource, ...]
     )
     changes = (config.path, name.path, drop_in_path(facts), resolver_path(), PROGRAMS)
     programs = (Tree(PROGRAMS, source=facts.program_tree),) if _brings_programs(inputs) else ()
-    return (*programs, name, config, Unit(server.unit, restart_on=changes))
+    queue = ManagedFile(
+        path=_QUEUE_FILE,
+        content=renderer.render(_QUEUE_TEMPLATE, server=server.unit, program=_QUEUE_PROGRAM),
+        template=f"{_QUEUE_TEMPLATE} {renderer.version(_QUEUE_TEMPLATE)}",
+    )
+    return (
+        *programs,
+        name,
+        config,
+        queue,
+        Unit(server.unit, restart_on=changes),
+        Unit(QUEUE_UNIT, restart_on=(queue.path, PROGRAMS)),
+    )
 
 
 def _brings_programs(inputs: Inputs) -> bool:
@@ -131,9 +148,14 @@ def _brings_programs(inputs: Inputs) -> bool:
 
 def _switched_off(facts: Facts) -> StepPlan:
     server = facts.mail_server
-    files = (ManagedFile(server.config, None), ManagedFile(server.mailname, None))
+    files = (
+        ManagedFile(_QUEUE_FILE, None),
+        ManagedFile(server.config, None),
+        ManagedFile(server.mailname, None),
+    )
     is_ours = _OURS in (file_content(facts, server.config) or b"")
-    stop = (Unit(server.unit, enabled=False, active=False),) if is_ours else ()
+    units = (QUEUE_UNIT, server.unit) if is_ours else (QUEUE_UNIT,)
+    stop = tuple(Unit(unit, enabled=False, active=False) for unit in units)
     return StepPlan(
         name=MailStep.name,
         title=MailStep.title,

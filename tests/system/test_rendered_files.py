@@ -59,7 +59,7 @@ def test_smtpd_accepts_its_configuration(relay: str, tmp_path: Path) -> None:
 def unit_root(tmp_path: Path) -> Path:
     """Return a root with our units, their programs, and a mail server's unit of the distribution's kind."""
     for name in (
-        *("opt/dexsetup/bin/dexrouter", "opt/dexsetup/bin/dexctl"),
+        *("opt/dexsetup/bin/dexrouter", "opt/dexsetup/bin/dexctl", "opt/dexsetup/bin/dex-mailqueue"),
         *("usr/bin/install", "usr/bin/kill", "usr/sbin/nft"),
     ):
         file = tmp_path / name
@@ -72,6 +72,8 @@ def unit_root(tmp_path: Path) -> Path:
     router, boot = RouterStep().plan(wanted), BootStep().plan(wanted)
     for unit in ("dexrouter.service", "cjdns-wait-online.service"):
         (directory / unit).write_bytes(file_of(router, f"{UNITS}/{unit}").content or b"")
+    queue = file_of(MailStep().plan(wanted), f"{UNITS}/dexsetup-mailqueue.service")
+    (directory / "dexsetup-mailqueue.service").write_bytes(queue.content or b"")
     (directory / "dexsetup-guard.service").write_bytes(
         JinjaRenderer().render("units/dexsetup-guard.service.j2")
     )
@@ -89,7 +91,10 @@ def unit_root(tmp_path: Path) -> Path:
 @needs(program("systemd-analyze"), ROOT)
 @pytest.mark.parametrize(
     "unit",
-    ["dexrouter.service", "cjdns-wait-online.service", "opensmtpd.service", "dexsetup-guard.service"],
+    [
+        *("dexrouter.service", "cjdns-wait-online.service", "opensmtpd.service", "dexsetup-guard.service"),
+        "dexsetup-mailqueue.service",
+    ],
 )
 def test_systemd_finds_nothing_to_say_about_a_unit(unit: str, unit_root: Path) -> None:
     """Not even a warning, which would go by unnoticed in the status alone."""

@@ -48,9 +48,10 @@ def test_a_question_about_the_program_loads_nothing_heavy(checkout: Path, module
     assert loaded & {"pydantic", "jinja2", "textual", "pyroute2", "nacl", "tomlkit", "rich"} == set()
 
 
-def test_the_mail_filter_is_standard_library_alone(checkout: Path) -> None:
-    """It must start fast, and run where the wizard's packages are not."""
-    status, loaded, _ = run(checkout, "dexsetup.mailfilter.main", "wrong")
+@pytest.mark.parametrize("module", ["dexsetup.mailfilter.main", "dexsetup.mailqueue.main"])
+def test_the_programs_beside_the_mail_server_are_standard_library_alone(checkout: Path, module: str) -> None:
+    """They must start fast, and run where the wizard's packages are not."""
+    status, loaded, _ = run(checkout, module, "wrong")
     assert status == 2
     assert loaded <= sys.stdlib_module_names | {"dexsetup", "__main__", "encodings"} | {
         name for name in loaded if name.startswith(("_", "sitecustomize", "distutils-precedence"))

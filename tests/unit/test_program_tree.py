@@ -52,6 +52,7 @@ def test_the_copy_holds_programs_templates_and_launchers(tree: Path) -> None:
         "bin/dexctl",
         "bin/dexsetup",
         "bin/dex-mailfilter",
+        "bin/dex-mailqueue",
         "lib/dexsetup/plan/model.py",
         "lib/dexsetup/templates/opensmtpd/smtpd.conf.j2",
         "lib/dexrouter/__init__.py",

@@ -98,6 +98,11 @@ CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
         "nftables/guard.nft.j2",
         {"device": "cjdns0", "ports": [("25", "tcp"), ("7078-7079", "udp")]},
     ),
+    (
+        "dexsetup-mailqueue.service",
+        "units/dexsetup-mailqueue.service.j2",
+        {"server": "opensmtpd.service", "program": "/opt/dexsetup/bin/dex-mailqueue"},
+    ),
     ("dexsetup-guard.service", "units/dexsetup-guard.service.j2", {}),
     (
         "dexrouter.service.ethernet",

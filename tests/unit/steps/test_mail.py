@@ -15,6 +15,7 @@ from step_inputs import ADDRESS, OPENSMTPD, answers, debian, file_of, inputs, wi
 MAIL = MailStep()
 USERS = ({"login": "carol"}, {"login": "dave"})
 DROP_IN = "/etc/systemd/system/opensmtpd.service.d/10-dexsetup.conf"
+QUEUE = "dexsetup-mailqueue.service"
 RESOLVER = "/etc/dexsetup/smtpd-resolv.conf"
 
 
@@ -48,7 +49,7 @@ def test_every_spelling_of_the_address_is_there_once(address: str, spellings: tu
 def test_mail_wants_name_configuration_and_server() -> None:
     plan = MAIL.plan(inputs(answers(mail={}, user=USERS), debian()))
     assert plan is not None
-    name, config, unit = plan.resources
+    name, config, queue, unit, queue_unit = plan.resources
     assert isinstance(name, ManagedFile)
     assert isinstance(config, ManagedFile)
     assert (name.path, name.content) == ("/etc/mailname", f"[IPv6:{ADDRESS}]\n".encode())
@@ -63,7 +64,11 @@ def test_mail_wants_name_configuration_and_server() -> None:
         "opensmtpd.service",
         restart_on=("/etc/smtpd.conf", "/etc/mailname", DROP_IN, RESOLVER, "/opt/dexsetup"),
     )
-    assert plan.verifications == (UnitActive("opensmtpd.service"),)
+    assert isinstance(queue, ManagedFile)
+    assert queue.path == f"/etc/systemd/system/{QUEUE}"
+    assert b"\nAfter=opensmtpd.service cjdns-wait-online.service\n" in (queue.content or b"")
+    assert queue_unit == Unit(QUEUE, restart_on=(queue.path, "/opt/dexsetup"))
+    assert plan.verifications == (UnitActive("opensmtpd.service"), UnitActive(QUEUE))
     assert plan.needs == ("packages", "router", "boot")
     assert plan.unavailable == ""
 
@@ -189,7 +194,9 @@ def test_switching_mail_off_wants_our_files_gone_and_stops_what_ran_with_them() 
     assert plan is not None
     assert boot is not None
     assert plan.resources == (
+        Unit(QUEUE, enabled=False, active=False),
         Unit("opensmtpd.service", enabled=False, active=False),
+        ManagedFile(f"/etc/systemd/system/{QUEUE}", None),
         ManagedFile("/etc/smtpd.conf", None),
         ManagedFile("/etc/mailname", None),
     )
@@ -201,7 +208,8 @@ def test_switching_mail_off_does_not_stop_a_server_that_somebody_else_set_up() -
     theirs = FileFact(b"listen on localhost\n", 0o644, "root", "root")
     plan = MAIL.plan(inputs(answers(mail={"enable": False}), with_node(files={"/etc/smtpd.conf": theirs})))
     assert plan is not None
-    assert not any(isinstance(item, Unit) for item in plan.resources)
+    units = [item.name for item in plan.resources if isinstance(item, Unit)]
+    assert units == [QUEUE]
 
 
 def test_the_drop_in_waits_for_the_address_and_hides_a_dead_name_server() -> None:
