@@ -124,6 +124,7 @@ class Daemon:
         # What is there now stays: the collector need not look at it again in the midst of packets.
         gc.collect()
         gc.freeze()
+        gc.enable()
         gc.set_threshold(_COLLECT_AFTER)
         notify("READY=1")
         try:

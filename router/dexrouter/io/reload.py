@@ -1,8 +1,9 @@
 """Reads the configuration again (SIGHUP) and carries over what may change while the router runs.
 
-Peers that are called, passwords and connections of the IP tunnel are added and removed; nobody else's session
-is touched. Who had come in with a password that is gone is sent away. Everything else needs a restart, and a
-line in the log says so. A configuration that cannot be read, or has another key, is refused as a whole.
+Peers that are called, passwords, route servers and connections of the IP tunnel are added and removed; nobody
+else's session is touched. Who had come in with a password that is gone is sent away. Everything else needs a
+restart, and a line in the log says so. A configuration that cannot be read, or has another key, is refused as
+a whole.
 
 The file is that of `--config`. A router that was started with its configuration on standard input, as
 cjdroute is, cannot ask for it again: it takes `cjdroute.conf` out of its runtime directory, where the service
@@ -42,7 +43,15 @@ _log = logging.getLogger(__name__)
 HANDED_OVER: Final = "cjdroute.conf"
 
 _CARRIED_OVER: Final = frozenset(
-    {"authorized_passwords", "udp_interfaces", "eth_interfaces", "ip_tunnel", "warnings", "private_key"}
+    {
+        "authorized_passwords",
+        "udp_interfaces",
+        "eth_interfaces",
+        "ip_tunnel",
+        "private_key",
+        "supernodes",
+        "warnings",
+    }
 )
 
 
@@ -113,6 +122,7 @@ def apply_changes(
     _change_users(old.authorized_passwords, new.authorized_passwords, node)
     _change_peers(peers, wanted, now)
     _change_tunnels(old, new, node, now)
+    _change_supernodes(old.supernodes, new.supernodes, node)
     _log.info(event("reloaded"))
 
 
@@ -197,6 +207,21 @@ def _change_tunnels(old: RouterConfig, new: RouterConfig, node: Node, now: float
         _log.error(event("reload", section="ipTunnel", error=error))
     for key in (*(one.public_key for one in allowed), *gateways):
         _log.info(event("reload", added="tunnel", key=key))
+
+
+def _change_supernodes(old: tuple[str, ...], new: tuple[str, ...], node: Node) -> None:
+    """Prefer other route servers; those that the admin API has added stay."""
+    authorized = node.route_server.hunter.authorized
+    for text in old:
+        key = parse_public_key(text)
+        if text not in new and key in authorized:
+            del authorized[key]
+            _log.info(event("reload", removed="supernode", key=text))
+    for text in new:
+        key = parse_public_key(text)
+        if key not in authorized:
+            authorized[key] = None
+            _log.info(event("reload", added="supernode", key=text))
 
 
 def _credentials(entry: AuthorizedPassword) -> Credentials:

@@ -174,6 +174,27 @@ def test_each_change_is_a_line_and_so_is_what_needs_a_restart(capsys: pytest.Cap
     assert "hush" not in said
 
 
+def test_route_servers_change_but_those_of_the_admin_api() -> None:
+    """One stays, one goes, one comes."""
+    running = Running()
+    authorized = running.node.route_server.hunter.authorized
+    by_hand = RemotePeer(make_node(), 8).key.public
+    third = public_key_text(RemotePeer(make_node(), 9).key.public)
+    running.reload(_with_servers(text_of(running.node), KEY, OTHER_KEY))
+    assert [public_key_text(key) for key in authorized] == [KEY, OTHER_KEY]
+    authorized[by_hand] = None
+    running.reload(_with_servers(text_of(running.node), OTHER_KEY, third))
+    assert [public_key_text(key) for key in authorized] == [OTHER_KEY, public_key_text(by_hand), third]
+    running.reload(text_of(running.node))
+    assert list(authorized) == [by_hand]
+
+
+def _with_servers(text: str, *keys: str) -> str:
+    config = json.loads(text)
+    config["router"]["supernodes"] = list(keys)
+    return json.dumps(config)
+
+
 def test_a_configuration_of_standard_input_can_be_handed_over(tmp_path: Path) -> None:
     """It is taken out of the runtime directory, and gone then; without it, the message says what to do."""
     node = make_node()

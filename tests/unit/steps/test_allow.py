@@ -125,10 +125,11 @@ def test_a_file_without_room_for_passwords_is_named() -> None:
         (lambda data: set_value(data, "router.interface.tunDevice", "other0"), False),
         (lambda data: add_authorized_password(data, "a word", "ben"), True),
         (lambda data: upsert_peer(data, ConnectTo("192.0.2.1:1", SPARE_KEY, "pw", None, None)), True),
+        (lambda data: set_value(data, "router.supernodes", [SPARE_KEY]), True),
     ],
 )
 def test_what_needs_a_restart(edit: Callable[[bytes], tuple[Edit, ...]], expected: bool) -> None:
-    """Peers and passwords are taken while the router runs, all else is not."""
+    """Peers, passwords and route servers are taken while the router runs, all else is not."""
     assert is_taken_while_running(DRAWN, apply_edits(DRAWN, edit(DRAWN))) is expected
 
 
