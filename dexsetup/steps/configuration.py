@@ -100,6 +100,7 @@ def _without_people(config: RouterConfig) -> RouterConfig:
     return replace(
         config,
         authorized_passwords=(),
+        supernodes=(),
         udp_interfaces=tuple(replace(one, connect_to=()) for one in config.udp_interfaces),
         eth_interfaces=tuple(replace(one, connect_to=()) for one in config.eth_interfaces),
         warnings=(),
