@@ -97,7 +97,7 @@ class Allow(Section):
     )
     address: str | None = question(
         "Where they reach this node",
-        hint="192.0.2.1:26041, or without a port. Left out: this machine's own address on its uplink.",
+        hint="192.0.2.1:26041, or without a port. Left out: this machine's own address towards the Internet.",
     )
     state: Literal["present", "absent"] = question("Let them call, or no longer", default="present")
 

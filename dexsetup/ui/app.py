@@ -403,6 +403,8 @@ class Wizard(App[ExitCode]):
         else:
             self.renew()
             self.say()
+        if self.sheets.card_due:
+            self.sheets.show_due_card()
 
     def on_failed(self, message: Failed) -> None:
         """Tell an error; a run that failed to begin ends here."""

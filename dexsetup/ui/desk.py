@@ -19,17 +19,19 @@ from pathlib import Path
 from typing import Any
 
 from dexrouter.admin.access import Access
-from dexrouter.config import ConnectTo
+from dexrouter.config import ConnectTo, load_config
 from dexsetup import public_peers
 from dexsetup.answers.load import load_answers
-from dexsetup.answers.model import Answers
+from dexsetup.answers.model import Allow, Answers
 from dexsetup.answers.save import save_answers
+from dexsetup.card import Card
 from dexsetup.commands.look import is_set_up, present_config
 from dexsetup.commands.session import Flags, Session, open_host, several
 from dexsetup.errors import AnswersError, DexsetupError, HostError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.facts import Facts
 from dexsetup.host.base import Host
+from dexsetup.invitation import Invitation, invite, reachable_address
 from dexsetup.plan.check import CheckedStep
 from dexsetup.plan.engine import Engine, Options
 from dexsetup.plan.events import Checked, Event, Listener, PlanMade
@@ -90,6 +92,10 @@ class Survey:
     """Whether the machine has that address already."""
     configured: tuple[ConnectTo, ...]
     """The peers of the present configuration."""
+    callers: tuple[str, ...]
+    """The logins with which others may call this node."""
+    reachable: str
+    """The address of this machine from which its router reaches furthest; empty if none is known."""
     udp_ports: tuple[int, ...]
     last: Answers | None
     given: Answers | None
@@ -158,6 +164,8 @@ class Desk:
             address=address_of(content or session.draws.router_config),
             has_key=config is not None,
             configured=tuple(p for udp in config.udp_interfaces for p in udp.connect_to) if config else (),
+            callers=tuple(one.user for one in config.authorized_passwords if one.user) if config else (),
+            reachable=reachable_address(config or load_config(session.draws.router_config), self._uplink),
             udp_ports=udp_ports(config) if config else (),
             last=session.last_applied(),
             given=given,
@@ -166,6 +174,15 @@ class Desk:
             public=public_peers.load(),
             notes=tuple(self._notes()),
         )
+
+    @property
+    def _uplink(self) -> tuple[str, ...]:
+        return self.session.host.network.uplink_addresses()
+
+    def invitation(self, own: Card, friend: Allow) -> Invitation | None:
+        """Return the card for a friend, as the configuration is now; None if it does not let them in."""
+        config = present_config(self.session)
+        return invite(own, config, friend, self._uplink) if config is not None else None
 
     def _given(self) -> tuple[Answers | None, tuple[str, ...]]:
         if not self._answers:

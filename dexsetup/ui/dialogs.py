@@ -73,7 +73,8 @@ class TextSheet(Sheet):
         super().__init__(title)
         self._lines = list(lines)
         self._at_end = at_end
-        self._to_copy = to_copy
+        self.to_copy = to_copy
+        """What ^Y copies; empty: all of the text."""
 
     def body(self) -> ComposeResult:
         """Return the text."""
@@ -89,7 +90,7 @@ class TextSheet(Sheet):
 
     def action_copy(self) -> None:
         """Copy what there is to copy: the link of a card, or all of the text."""
-        self.wizard.copy(self._to_copy or self.query_one("#text", Lines).text)
+        self.wizard.copy(self.to_copy or self.query_one("#text", Lines).text)
 
 
 class PasteSheet(Sheet):

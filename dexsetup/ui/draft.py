@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from dexrouter.config import ConnectTo
 from dexsetup.answers.load import explain
-from dexsetup.answers.model import Answers, Contact, Firewall, Peer, User
-from dexsetup.answers.sense import peer_problems
+from dexsetup.answers.model import Allow, Answers, Contact, Firewall, Peer, User
+from dexsetup.answers.sense import allow_problems, peer_problems
 from dexsetup.contacts import read_contact
 from dexsetup.errors import AnswersError
 from dexsetup.plan.handlers.context import Decision
@@ -141,6 +141,36 @@ class Draft:
     def peer(self, public_key: str) -> Peer | None:
         """Return the answer about a peer."""
         return next((peer for peer in self.answers.peer if peer.public_key == public_key), None)
+
+    # -- who may call
+
+    def let_call(self, login: str, address: str) -> dict[str, str]:
+        """Let somebody call this node; return by key what is wrong, and then nothing is taken."""
+        given = {"login": login, **({"address": address} if address else {})}
+        try:
+            wanted = Allow.model_validate(given)
+        except ValidationError as error:
+            return {"login": "; ".join(explain(error, "allow"))}
+        if problems := dict(allow_problems(wanted)):
+            return problems
+        known = self.caller(login)
+        if known is not None and known.state == "present" and (not address or known.address == address):
+            return {}
+        rest = tuple(one for one in self.answers.allow if one.login != login)
+        self._update("allow", (*rest, wanted))
+        return {}
+
+    def send_away(self, login: str, *, is_present: bool) -> None:
+        """Let somebody call no longer, or, if that was the wish already, go on calling."""
+        known = self.caller(login)
+        rest = tuple(one for one in self.answers.allow if one.login != login)
+        if is_present and (known is None or known.state == "present"):
+            rest = (*rest, Allow.model_construct(login=login, state="absent"))
+        self._update("allow", rest)
+
+    def caller(self, login: str) -> Allow | None:
+        """Return the answer about somebody who may call."""
+        return next((one for one in self.answers.allow if one.login == login), None)
 
     # -- people
 

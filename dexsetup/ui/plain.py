@@ -14,15 +14,18 @@ from typing import TextIO
 
 from dexrouter.config import parse_peers
 from dexsetup.answers.secrets import secrets_of
+from dexsetup.card import card_text
 from dexsetup.commands.session import Flags
 from dexsetup.errors import AnswersError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.plan.events import StepMark
 from dexsetup.probe import Result
 from dexsetup.report.console import Console, Style
+from dexsetup.ui.cards import own_card
 from dexsetup.ui.defaults import best_peers, first_draft, mail_obstacle
 from dexsetup.ui.desk import Desk, Looked, Survey, command_line, save_draft
 from dexsetup.ui.draft import Draft
+from dexsetup.ui.glyphs import clean
 from dexsetup.ui.questions import Kind, Question, questions_of
 
 __all__ = ["PlainWizard", "run_plain"]
@@ -74,12 +77,15 @@ class PlainWizard:
         self, desk: Desk, out: TextIO, ask: Callable[[str], str], *, secret: Callable[[str], str]
     ) -> None:
         self.desk = desk
+        self._out = out
         self._ask = ask
         self._secret = secret
         self._console = Console(
             out, out, desk.session.redactor, Style(), clock=desk.host.now, shows_diffs=False
         )
         self.draft = Draft()
+        self._cards_due: list[str] = []
+        """Friends whose cards are to be printed when they may call."""
 
     def say(self, text: str = "") -> None:
         """Print a line, without control characters and without secrets."""
@@ -96,6 +102,7 @@ class PlainWizard:
             match section:
                 case "peer":
                     self._peers(survey)
+                    self._callers(survey)
                 case "user":
                     self._people(survey)
                 case "review":
@@ -207,6 +214,30 @@ class PlainWizard:
         self.desk.session.redactor.learn(secrets_of(self.draft.answers))
         return "; ".join(problems) if pasted.peers else "there are no peers in that text"
 
+    def _callers(self, survey: Survey) -> None:
+        for login in survey.callers:
+            self.say(f"May call this node: {login}")
+        self.say(
+            "A friend who may call this node, by a name of your choice: the card is printed after apply."
+        )
+        while login := self._ask("friend [nobody new]: ").strip():
+            place = self._ask(f"Where they reach this node [{survey.reachable or 'not known'}]: ").strip()
+            problems = self.draft.let_call(login, place)
+            if not problems:
+                self._cards_due.append(login)
+            for problem in problems.values():
+                self.say(f"Not taken: {problem}")
+
+    def _print_cards(self, survey: Survey) -> None:
+        """Print the cards that were wished for: the one place for a password, so not through the console."""
+        own = own_card(survey.address, self.draft.answers, survey.facts)
+        for login in self._cards_due:
+            friend = self.draft.caller(login)
+            found = self.desk.invitation(own, friend) if friend is not None else None
+            if found is not None:
+                self._out.write(f"\nFor {clean(login)}, and nobody else:\n{card_text(found.card)}\n")
+                self.say(found.note)
+
     # -- people
 
     def _people(self, survey: Survey) -> None:
@@ -313,10 +344,12 @@ class PlainWizard:
             self._save("dexsetup-answers.toml")
             return ExitCode.MACHINE
         try:
-            return self.desk.apply(self.draft, self._console)
+            code = self.desk.apply(self.draft, self._console)
         except KeyboardInterrupt:
             self.desk.request_stop()
             raise
+        self._print_cards(survey)
+        return code
 
 
 def _yes(typed: str, otherwise: object) -> object:

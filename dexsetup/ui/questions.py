@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from dexsetup.answers.model import Firewall, Mail, Node, Peer, Phone, Section, User
+from dexsetup.answers.model import Allow, Firewall, Mail, Node, Peer, Phone, Section, User
 from dexsetup.secret import Secret
 from dexsetup.ui.option import Option
 
@@ -22,6 +22,7 @@ SECTIONS: dict[str, type[Section]] = {
     "mail": Mail,
     "phone": Phone,
     "peer": Peer,
+    "allow": Allow,
     "user": User,
 }
 _ALTERNATIVES = re.compile(r"\^\(((?:[a-z]+\|)+)([a-z]+:)/\.\+\)\$")

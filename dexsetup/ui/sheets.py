@@ -35,6 +35,8 @@ class Sheets:
         self._wizard = wizard
         self.pasted = ""
         """What was typed into the sheet for peers, kept when it is closed."""
+        self.card_due = ""
+        """The friend whose card is to be shown when it exists: after Apply."""
         self._path = ""
         """The file of peers that was named last."""
 
@@ -74,16 +76,20 @@ class Sheets:
 
     def card(self) -> None:
         """Show what to send to a friend."""
-        from dexsetup.ui.cards import card_lines, own_card
-        from dexsetup.ui.dialogs import TextSheet
+        from dexsetup.ui.callers import show_card
 
-        wizard = self._wizard
-        if wizard.survey is None:
-            return
-        card = own_card(wizard.address, wizard.draft.answers, wizard.survey.facts)
-        width, height = wizard.size
-        lines, link = card_lines(card, width - 2, height - 2, is_ascii=wizard.is_ascii)
-        wizard.push_screen(TextSheet("Your card: send it to a friend", lines, to_copy=link))
+        if self._wizard.survey is not None:
+            show_card(self._wizard)
+
+    def show_due_card(self) -> None:
+        """Show the card that was wished for, once its friend may call."""
+        from dexsetup.ui.callers import show_card_for
+
+        wizard, login = self._wizard, self.card_due
+        friend = wizard.draft.caller(login)
+        if friend is not None and wizard.survey is not None and login in wizard.survey.callers:
+            self.card_due = ""
+            show_card_for(wizard, friend)
 
     # -- peers
 

@@ -11,26 +11,11 @@ from dexsetup.answers.load import load_answers
 from dexsetup.exitcodes import ExitCode
 from dexsetup.plan.places import ANSWERS
 from dexsetup.ui.plain import PlainWizard
+from person import Person
 from step_inputs import SPARE_KEY
 from tui_rig import Driver, debian_host, desk_for, drive
 
 PEER = f'"198.51.100.7:26041": {{"publicKey": "{SPARE_KEY}", "password": "a-secret-password"}}'
-
-
-class Person:
-    """Types prepared lines; then nothing but Enter until the end."""
-
-    def __init__(self, *lines: tuple[str, str]) -> None:
-        self.lines = dict(lines)
-        self.prompts: list[str] = []
-
-    def __call__(self, prompt: str) -> str:
-        self.prompts.append(prompt)
-        for start, answer in self.lines.items():
-            if prompt.startswith(start):
-                del self.lines[start]
-                return answer
-        return ""
 
 
 def test_enter_alone_writes_nothing_and_gives_the_answers_of_the_screens() -> None:

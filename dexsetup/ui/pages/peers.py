@@ -35,7 +35,7 @@ class PeersPage(FormPage):
     """See the module docstring."""
 
     step: ClassVar[str] = "Peers"
-    planned: ClassVar[tuple[str, ...]] = ("peers", "identity")
+    planned: ClassVar[tuple[str, ...]] = ("peers", "allow", "identity")
     keys: ClassVar[str] = "p Paste  o File  d Remove  c Card  F5 Test"
     help: ClassVar[str] = _HELP
 
