@@ -80,6 +80,8 @@ def read_card(text: str) -> Card:
         raise AnswersError(('there is no link that begins with "dex:" in that text',))
     if len(link) > _LONGEST:
         raise AnswersError((f"the link is longer than {_LONGEST} characters",))
+    if not _is_text(link):
+        raise AnswersError(("the link holds bytes that are no UTF-8 text",))
     place, _, query = link[len(_SCHEME) :].partition("?")
     try:
         address = IPv6Address(place)
@@ -89,6 +91,11 @@ def read_card(text: str) -> Card:
         raise AnswersError((f"{address} is not an address of the mesh: those begin with fc",))
     values = dict(parse_qsl(query, keep_blank_values=False))
     return Card(str(address), values.get("name", ""), values.get("user", ""), _peer(values, address))
+
+
+def _is_text(link: str) -> bool:
+    """Whether it can be written: bytes of a terminal or a file that are no text come as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in link)
 
 
 def _peer(values: dict[str, str], address: IPv6Address) -> ConnectTo | None:

@@ -54,6 +54,9 @@ def _number_of(data: bytes, address: str) -> int | None:
 
 def _without(data: bytes, number: int, section: Mapping[str, str]) -> bytes:
     data = apply_edits(data, ini.removal(data, {f"friend_{number}": section}))
+    if number in _numbers(data, _HEADER):
+        # A line that somebody has added keeps the section, and with it the numbers behind it.
+        return data
 
     def lowered(match: re.Match[bytes]) -> bytes:
         known = int(match[1])

@@ -11,7 +11,7 @@ from typing import Final
 
 from dexsetup.answers.load import load_answers
 from dexsetup.card import card_link, read_card
-from dexsetup.edit import apply_edits, ini, keyline, marked_block
+from dexsetup.edit import EditError, apply_edits, ini, keyline, marked_block
 from dexsetup.edit.addressbook import Entry, nicknames, with_entries
 from dexsetup.edit.friends import with_friends
 from dexsetup.errors import AnswersError
@@ -82,7 +82,12 @@ def _address_book(data: bytes) -> None:
 
 
 def _block(data: bytes) -> None:
-    """A file with a block of ours."""
+    """A file with a block of ours; a last line that goes on is refused."""
+    with contextlib.suppress(EditError):
+        _set_block(data)
+
+
+def _set_block(data: bytes) -> None:
     once = apply_edits(data, marked_block.edits(data, "set x=y"))
     assert not marked_block.edits(once, "set x=y")
     assert marked_block.present(apply_edits(once, marked_block.removal(once))) in (
