@@ -239,6 +239,33 @@ def test_a_search_asks_nodes_closer_and_closer() -> None:
     assert bench.pathfinder.best_path(address_of(THIRD)) == 0x193753
 
 
+def test_a_search_that_nobody_answers_is_begun_again() -> None:
+    """Lost questions do not keep a search for ever: while the address is wanted it begins anew."""
+    bench = Bench()
+    bench.connect()
+    bench.pathfinder.search(address_of(THIRD), bench.now)
+    bench.take()
+    bench.asked.clear()
+    bench.wait(20.0)
+    assert bench.pathfinder.counters()["searches_started"] > 3
+    assert len([message for _, message in bench.asked if message.query == b"fn"]) > 3
+
+
+def test_a_search_goes_by_the_shortest_way_that_is_known() -> None:
+    """Who is named by a node far away, but known to be near, is asked at its own path."""
+    bench = Bench()
+    bench.connect()
+    bench.pathfinder.search(address_of(THIRD), bench.now)
+    bench.take()
+    finds = [sent.key for sent, message in bench.asked if message.query == b"fn"]
+    assert set(finds) == {PEER, FAR}
+    bench.reply(NodeEntry(OTHER, 0x13, 21), to=[sent.key for sent, _ in bench.asked].index(FAR))
+    far_away = [sent for sent, message in bench.asked if sent.key == OTHER and message.query == b"fn"]
+    assert [sent.path for sent in far_away] == [0x1353]
+    bench.reply(NodeEntry(FAR, 0x15, 21), to=[sent.key for sent, _ in bench.asked].index(OTHER))
+    assert all(sent.path == 0x153 for sent, _ in bench.asked if sent.key == FAR)
+
+
 def test_a_wanted_path_is_offered_again_and_again() -> None:
     """Sessions forget a path after 120 s; while it is wanted it is repeated, and not for ever after."""
     bench = Bench()

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from heapq import nsmallest
 from typing import Final
 
+from dexrouter import OLDEST_COMPATIBLE_VERSION
 from dexrouter.core.pathfinder.graph import LinkGraph, Node
 from dexrouter.core.pathfinder.keyspace import position_of
 from dexrouter.core.pathfinder.queries import Target
@@ -19,13 +20,10 @@ from dexrouter.wire.dht import NodeEntry
 from dexrouter.wire.encoding_scheme import label_for
 from dexrouter.wire.labels import MAX_PATH_BITS, SELF_LABEL, label_bits
 
-__all__ = ["ANSWER_NODES", "LEAST_VERSION", "find_nodes", "get_peers", "next_hop"]
+__all__ = ["ANSWER_NODES", "find_nodes", "get_peers", "next_hop"]
 
 ANSWER_NODES: Final = 8
 """Nodes in one answer; fewer than that end the paging of `gp`."""
-
-LEAST_VERSION: Final = 20
-"""Oldest protocol version that is compatible (spec 05 §2.6)."""
 
 
 def get_peers(graph: LinkGraph, peers: Iterable[Target], subject: bytes, asker_path: int) -> list[NodeEntry]:
@@ -86,7 +84,7 @@ _PREFIX_SHIFT: Final = 96
 
 
 def _may_be_named(node: Node) -> bool:
-    return bool(node.best) and node.version >= LEAST_VERSION and not node.do_not_disturb
+    return bool(node.best) and node.version >= OLDEST_COMPATIBLE_VERSION and not node.do_not_disturb
 
 
 def _node_entries(nodes: Iterable[Node], asker_path: int) -> list[NodeEntry]:

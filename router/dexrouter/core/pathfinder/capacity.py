@@ -51,8 +51,10 @@ class Capacity:
 
     def would_admit(self, position: int, cost: int) -> bool:
         """Whether a node at this position and path cost is worth a query: it would be kept."""
-        if cost < self._worst_cost:
-            return True
+        return cost < self._worst_cost or self.is_short_of(position)
+
+    def is_short_of(self, position: int) -> bool:
+        """Whether too few nodes are known in the bucket of this position: searches depend on these."""
         return self._buckets[bucket(self._graph.root.position, position)] < BUCKET_KEEP
 
     def enforce(self) -> None:

@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
-from dexrouter.core.pathfinder.answers import ANSWER_NODES, LEAST_VERSION
+from dexrouter import OLDEST_COMPATIBLE_VERSION
+from dexrouter.core.pathfinder.answers import ANSWER_NODES
 from dexrouter.core.pathfinder.asking import Asker
 from dexrouter.core.pathfinder.bucket import TokenBucket
 from dexrouter.core.pathfinder.capacity import Capacity
@@ -49,6 +50,9 @@ _SUSPECT_RETEST: Final = 10.0
 
 _NEVER: Final = float("inf")
 
+_KEYSPACE_AFTER_FIND: Final = 0.5
+"""Seconds to the next look for neighbours in the keyspace after one that has found some."""
+
 _CLOSEST: Final = 4
 """The nodes closest to us which are asked in turn for still closer ones."""
 
@@ -59,10 +63,13 @@ class Priority(IntEnum):
     PEER = 0
     """A direct peer, or a node that stands between us and a path that has just failed."""
 
-    UNKNOWN = 1
-    """A node never heard of."""
+    NEAR = 1
+    """An unknown node in a bucket of the keyspace in which too few are known."""
 
-    LINK = 2
+    UNKNOWN = 2
+    """Any other unknown node."""
+
+    LINK = 3
     """A known node over a link that is new to us, or another page of peers."""
 
 
@@ -115,19 +122,20 @@ class Crawl:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def want(self, target: Target, priority: Priority, *, tries: int = 0, page: int = 0) -> None:
-        """Queue a node, unless the same path waits already with at least this priority."""
+    def want(self, target: Target, priority: Priority, *, tries: int = 0, page: int = 0) -> bool:
+        """Queue a node, unless the same path waits already with at least this priority; tells whether."""
         waiting = self._queue.get(target.path)
         if waiting and waiting.priority <= priority:
-            return
+            return False
         if waiting:
             self._take(waiting)
         elif len(self._queue) >= self._config.max_asks:
             if self._order[-1] <= (priority, target.path):
-                return
+                return False
             self._take(self._queue[self._order[-1][1]])
         self._queue[target.path] = Ask(target, priority, tries, page)
         insort(self._order, (priority, target.path))
+        return True
 
     def heard_of(self, target: Target, now: float, *, is_wanted: bool) -> None:
         """Note a node that has shown itself at a path, by a query or by traffic; we may not know it."""
@@ -137,7 +145,7 @@ class Crawl:
         node = self._graph.nodes.get(target.address)
         if node is None:
             if is_wanted or self._is_worth_it(target):
-                self._want_quietly(target, Priority.UNKNOWN, now)
+                self._want_unknown(target, now)
         elif node.best is None or label_bits(target.path) <= label_bits(node.best.path):
             self._want_quietly(target, Priority.LINK, now)
 
@@ -165,11 +173,13 @@ class Crawl:
             self.want(query.target, Priority.LINK, page=node.page)
 
     def found_nearby(self, query: Query, entries: Iterable[NodeEntry], now: float) -> None:
-        """Read the answer to an `fn` of the upkeep: nodes that fill our buckets are asked."""
+        """Read the answer to an `fn` of the upkeep: those that fill our buckets are asked."""
         for entry in entries:
-            target = self.entry_target(query.target.path, entry)
-            if target and target.address not in self._graph.nodes and self._is_worth_it(target):
-                self._want_quietly(target, Priority.UNKNOWN, now)
+            target = self.nearest_way(query.target.path, entry)
+            if target is None or target.address in self._graph.nodes or not self._is_worth_it(target):
+                continue
+            if self._want_unknown(target, now):
+                self._next_keyspace = min(self._next_keyspace, now + _KEYSPACE_AFTER_FIND)
 
     def unanswered(self, query: Query, now: float) -> None:
         """Ask again after a `gp` without an answer, a few times if the node has never answered."""
@@ -179,6 +189,7 @@ class Crawl:
             self.want(query.target, Priority.UNKNOWN, tries=tries)
         elif node is None or node.best is None or node.best.path != query.target.path:
             self._hush(query.target.path, now + QUIET_AFTER_FAILURE)
+            self._rumours.is_false(query.target)
         elif tries < 2:
             self.want(query.target, Priority.LINK, tries=tries, page=query.page)
 
@@ -192,13 +203,23 @@ class Crawl:
     def entry_target(self, path: int, entry: NodeEntry) -> Target | None:
         """Make a target of what a node at `path` says; nothing if it is unusable or ourselves."""
         address = address_of(entry.key)
-        if entry.label <= SELF_LABEL or entry.version < LEAST_VERSION or not is_mesh_address(address):
+        if entry.label <= SELF_LABEL or entry.version < OLDEST_COMPATIBLE_VERSION:
+            return None
+        if not is_mesh_address(address):
             return None
         whole = splice(entry.label, path)
         if whole == INVALID_LABEL or address == self._graph.root.address:
             return None
         whole = straighten(self._graph, whole)
         return None if whole <= SELF_LABEL else Target(PublicKey(entry.key), address, entry.version, whole)
+
+    def nearest_way(self, path: int, entry: NodeEntry) -> Target | None:
+        """Make a target of what a node at `path` says, by the shortest way that is known or rumoured."""
+        target = self.entry_target(path, entry)
+        address = address_of(entry.key)
+        node = self._graph.nodes.get(address)
+        other = node_target(node, node.best.path) if node and node.best else self._rumours.get(address)
+        return other if other and (target is None or other.path < target.path) else target
 
     def tick(self, now: float) -> None:
         """Do the upkeep that is due, then send what waits."""
@@ -289,7 +310,7 @@ class Crawl:
         if known is None:
             self._rumours.heard(target)
             if self._is_worth_it(target) or (query.page and label == query.page):
-                self._want_quietly(target, Priority.UNKNOWN, now)
+                self._want_unknown(target, now)
         elif node and (route := _route_around(self._graph, node, known)):
             path = splice(entry.label, route.path)
             if path != INVALID_LABEL:
@@ -309,9 +330,12 @@ class Crawl:
             position_of(target.address), cost
         )
 
-    def _want_quietly(self, target: Target, priority: Priority, now: float) -> None:
-        if self._quiet.get(target.path, 0.0) <= now:
-            self.want(target, priority)
+    def _want_unknown(self, target: Target, now: float) -> bool:
+        is_near = self._capacity.is_short_of(position_of(target.address))
+        return self._want_quietly(target, Priority.NEAR if is_near else Priority.UNKNOWN, now)
+
+    def _want_quietly(self, target: Target, priority: Priority, now: float) -> bool:
+        return self._quiet.get(target.path, 0.0) <= now and self.want(target, priority)
 
     def _hush(self, path: int, until: float) -> None:
         self._quiet.pop(path, None)

@@ -27,9 +27,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dexrouter import PROTOCOL_VERSION
+from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
 from dexrouter.core.metric import DHT_PEER, SM_INCOMING
-from dexrouter.core.pathfinder.answers import LEAST_VERSION, find_nodes, get_peers, next_hop
+from dexrouter.core.pathfinder.answers import find_nodes, get_peers, next_hop
 from dexrouter.core.pathfinder.asking import Asker
 from dexrouter.core.pathfinder.bucket import TokenBucket
 from dexrouter.core.pathfinder.capacity import Capacity
@@ -145,7 +145,7 @@ class Pathfinder:
     def peer_up(self, key: PublicKey, version: int, path: int, now: float) -> None:
         """Take a direct peer that can be reached, its version known; `path` is its one-hop label."""
         address = address_of(key)
-        if version < LEAST_VERSION or path <= SELF_LABEL or not is_mesh_address(address):
+        if version < OLDEST_COMPATIBLE_VERSION or path <= SELF_LABEL or not is_mesh_address(address):
             self.drops["peer.incompatible"] += 1
             return
         target = Target(key, address, version, path)
@@ -201,7 +201,7 @@ class Pathfinder:
 
     def probe(self, key: PublicKey, version: int, path: int, now: float) -> None:
         """Send a query over this path of a session: to set it up, or to see whether the path works."""
-        self._asker.set_up(Target(key, address_of(key), max(version, LEAST_VERSION), path), now)
+        self._asker.set_up(Target(key, address_of(key), max(version, OLDEST_COMPATIBLE_VERSION), path), now)
         self._advance(now)
 
     def switch_error(self, path: int, failing_label: int, code: int, now: float) -> None:
@@ -217,7 +217,7 @@ class Pathfinder:
     def discovered_path(self, address: Address, key: PublicKey, version: int, path: int, now: float) -> None:
         """Note that a session has seen an authentic packet which came over this path."""
         if path > SELF_LABEL and address != self._graph.root.address:
-            target = Target(key, address, max(version, LEAST_VERSION), path)
+            target = Target(key, address, max(version, OLDEST_COMPATIBLE_VERSION), path)
             self._crawl.heard_of(target, now, is_wanted=address in self._wanted)
         self._advance(now)
 
@@ -287,7 +287,7 @@ class Pathfinder:
     # -- inside
 
     def _receive_query(self, sender: PublicKey, path: int, message: DhtMessage, now: float) -> None:
-        if message.version < LEAST_VERSION or not message.is_complete:
+        if message.version < OLDEST_COMPATIBLE_VERSION or not message.is_complete:
             self.drops["query.incompatible"] += 1
             return
         if len(message.txid) > MAX_TXID:
@@ -328,7 +328,11 @@ class Pathfinder:
         if query is None:
             self.drops["reply.unasked"] += 1
             return
-        if message.version < LEAST_VERSION or not message.is_complete or message.inverse_form is None:
+        if (
+            message.version < OLDEST_COMPATIBLE_VERSION
+            or not message.is_complete
+            or message.inverse_form is None
+        ):
             self.drops["reply.incompatible"] += 1
             return
         node = self._place(query, message, message.inverse_form, now)

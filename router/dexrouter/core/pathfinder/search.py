@@ -1,11 +1,11 @@
 """Searches: finding a path to an address that is not in the graph (spec 05 §6.3).
 
-A search asks the closest known nodes for nodes that are closer still, three at a time, until the target
-itself has answered. From then on it looks for a shorter way (approach.py). A search that found nothing is
-begun again by wanted.py after a pause, and then starts from other nodes as well.
+A search asks the closest nodes that are known or named for the nodes close to the target, three at a time,
+until the target itself has answered. From then on it looks for a shorter way (approach.py). A search that
+found nothing is begun again by wanted.py after a pause, and then starts from other nodes as well.
 
-Bounds: `MOST_REQUESTS` queries for closer nodes, `max_searches` searches (the oldest ends), `MOST_CANDIDATES`
-candidates, `MOST_PATHS` paths tried at once.
+Bounds: `MOST_REQUESTS` queries for closer nodes, `max_searches` searches (the oldest ends), each `LONGEST`
+seconds, `MOST_CANDIDATES` candidates, `MOST_PATHS` paths tried at once.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ FIRST_RUMOURS: Final = 4
 OTHER_CANDIDATES: Final = 6
 """Nodes taken at random when a search is repeated."""
 
+LONGEST: Final = 20.0
+"""Seconds."""
+
 MOST_CANDIDATES: Final = 64
 MOST_PATHS: Final = 12
 
@@ -54,13 +57,16 @@ class Search:
         "requests",
         "target",
         "tried",
+        "until",
     )
 
-    def __init__(self, target: Address) -> None:
+    def __init__(self, target: Address, now: float) -> None:
         self.target = target
         self.position = position_of(target)
         self.candidates: dict[Address, Target] = {}
         self.asked: set[Address] = {target}
+        self.until = now + LONGEST
+        """It ends by then, whatever it still waits for."""
         self.requests = 0
         self.in_flight = 0
         self.paths: dict[int, Target] = {}
@@ -104,7 +110,7 @@ class Searches:
             return
         if len(self._running) >= self._config.max_searches:
             del self._running[next(iter(self._running))]
-        search = Search(address)
+        search = Search(address, now)
         reachable = [node for node in self._graph.nodes.values() if node.best and node.address != address]
         reachable.sort(key=lambda node: node.position ^ search.position)
         first = reachable[:FIRST_CANDIDATES]
@@ -125,7 +131,7 @@ class Searches:
         self.tick(now)
 
     def closed(self, query: Query) -> Search | None:
-        """Note that a query is answered or given up; gives the search that it belongs to."""
+        """Note that a query is answered, perhaps late; gives the search that it belongs to."""
         search = self._running.get(query.search) if query.search else None
         if search and not query.is_late:
             search.in_flight -= 1
@@ -145,30 +151,31 @@ class Searches:
     def answered(self, search: Search, crawl: Crawl, query: Query, entries: Iterable[NodeEntry]) -> None:
         """Read the nodes which the answer to a query of this search names."""
         path = query.target.path
+        entries = list(entries)
         targets = [target for entry in entries if (target := crawl.entry_target(path, entry))]
         for target in targets:
             if target.address == search.target:
                 _named(search, target)
         if query.purpose is Purpose.SEARCH:
-            answerer = position_of(query.target.address) ^ search.position
-            for target in targets:
-                distance = position_of(target.address) ^ search.position
-                if distance < answerer and target.address not in search.asked:
-                    _add_candidate(search, target)
+            for entry in entries:
+                candidate = crawl.nearest_way(path, entry)
+                if candidate and candidate.address not in search.asked:
+                    _add_candidate(search, candidate)
         elif search.approach:
             search.approach.answered(query.target, targets)
 
     def unanswered(self, query: Query) -> None:
         """Note that a query of a search was not answered in time."""
-        self.closed(query)
-        if query.purpose is Purpose.TRY:
-            self._rumours.is_false(query.target)
+        search = self._running.get(query.search) if query.search else None
+        if search:
+            search.in_flight -= 1
+        self._rumours.is_false(query.target)
 
     def tick(self, now: float) -> None:
         """Send what may be sent, for targets not yet found first; end the searches that are done."""
         for search in sorted(self._running.values(), key=lambda one: one.found_bits > 0):
             self._advance(search, now)
-            if _is_done(search):
+            if _is_done(search) or now >= search.until:
                 del self._running[search.target]
 
     def next_deadline(self, now: float) -> float | None:
