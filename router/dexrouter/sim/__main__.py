@@ -33,7 +33,7 @@ _COLUMNS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line says. Exit code 1 if a pair never reached each other."""
     options = _parser().parse_args(arguments)
-    # Millions of objects live to the end: looking through them for garbage takes half of a large run's time.
+    # Millions of objects live to the end: looking through them for garbage takes much of a large run's time.
     gc.disable()
     try:
         return _run(options)

@@ -67,7 +67,7 @@ def test_nodes_close_in_the_keyspace_are_asked_first() -> None:
 
 
 def test_a_find_in_the_keyspace_lets_the_next_look_follow_soon() -> None:
-    """While each look brings somebody new the crawl does not wait for the usual interval, and then it does."""
+    """While each look brings somebody new, the next one follows; then the usual interval passes again."""
     bench = Bench()
     asked = at(FIRST_HALF[0], V358.peer_label(2))
     query = Query(asked, Purpose.KEYSPACE, 0.0, tries=0, page=0, search=None)
