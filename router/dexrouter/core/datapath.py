@@ -94,7 +94,7 @@ class DataPath(ABC):
 
     def _receive_runs(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> None:
         spans, number = packets.spans, 0
-        while number < len(spans):
+        while number < len(spans.sizes):
             opened = self.peering.open_run(interface, source, packets, number, now)
             if opened.slot is not None:
                 self._forward_runs(packets, opened.spans, opened.slot, now)
@@ -102,7 +102,7 @@ class DataPath(ABC):
 
     def _forward_runs(self, packets: Packets, spans: Spans, source: int, now: float) -> None:
         """Divide frames from one peer into runs with the same header, handle included."""
-        if not len(spans):
+        if not spans.sizes:
             return
         heads = fields(packets, spans, _FRAME_HEAD, _SESSION_AT)
         for first, last in alike(heads):
@@ -133,7 +133,7 @@ class DataPath(ABC):
         session = self.sessions.by_handle.get(handle)
         path = reverse64(_PATH.unpack_from(header)[0])
         view, number = packets.view, 0
-        while number < len(run):
+        while number < len(run.sizes):
             refused: CryptoError | None = CryptoError.NO_SESSION
             if session is not None and handle != CONTROL_WORD:
                 first = number
@@ -150,7 +150,7 @@ class DataPath(ABC):
             number += 1
 
     def _deliver_run(self, session: Session, path: int, packets: Packets, run: Spans, now: float) -> None:
-        self.sessions.heard_run(session, path, sum(run.sizes) - len(run) * _DATA_AT, now)
+        self.sessions.heard_run(session, path, sum(run.sizes) - len(run.sizes) * _DATA_AT, now)
         buffer, view = packets.buffer, packets.view
         deliver = self._packets_for_host().extend
         keys = list(zip(fields(packets, run, _CONTENT_TYPE, _CONTENT_AT), run.sizes, strict=True))
@@ -185,7 +185,7 @@ class DataPath(ABC):
     def _send_runs(self, packets: Packets, now: float) -> None:
         """Divide what the host sends into runs to one destination with one next header (spec 04 §9.2)."""
         spans = packets.spans
-        if not len(spans):
+        if not spans.sizes:
             return
         heads = fields(packets, spans, _IPV6_HEAD, _IPV6)
         for first, last in alike(heads):
@@ -223,17 +223,17 @@ class DataPath(ABC):
         self, packets: Packets, run: Spans, destination: Address, next_header: int, now: float
     ) -> bool:
         """Seal for the session, then for the first peer on the path; False: it is not as plain as that."""
-        session = self.sessions.ready(destination, now)
-        path = None if session is None else session.paths.best
-        if session is None or path is None:
+        ready = self.sessions.ready(destination, now)
+        if ready is None:
             return False
-        decided = self.switch.header_for_run(_PATH.pack(path.label, _NEW_FRAME << 16), ROUTER)
+        session, label = ready
+        decided = self.switch.header_for_run(_PATH.pack(label, _NEW_FRAME << 16), ROUTER)
         if decided is None or decided[0] == ROUTER:
             return False
         slot, header = decided
         before = header + _WORD.pack(session.send_handle)
         if not session.crypto.seal_run(packets, run, 0, before, data_header(next_header), now):
             return False
-        self.sessions.sent_run(session, sum(run.sizes) - len(run) * _IPV6, now)
+        self.sessions.sent_run(session, sum(run.sizes) - len(run.sizes) * _IPV6, now)
         self.peering.send_run(self.peering.by_slot[slot], packets, run, -HEAD_ROOM, now)
         return True

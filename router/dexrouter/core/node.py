@@ -125,11 +125,16 @@ class Node(DataPath):
         """Take datagrams (or Ethernet payloads) from one link address: they are copied."""
         self.receive_packets(interface, source, copied(datagrams), now)
 
-    def receive_packets(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> None:
-        """Take datagrams from one link address; they are changed where they lie, and outputs are slices."""
+    def receive_packets(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> bool:
+        """Take datagrams from one link address; they are changed where they lie, and outputs are slices.
+
+        True: it was all plain data, and no deadline has changed.
+        """
         self._receive_runs(interface, source, packets, now)
-        if not self._is_quiet():
-            self._settle(now)
+        if self._is_quiet():
+            return True
+        self._settle(now)
+        return False
 
     def receive_beacon(self, interface: int, source: LinkAddress, content: bytes, now: float) -> None:
         """Take the 56-byte content of a beacon."""
@@ -140,11 +145,16 @@ class Node(DataPath):
         """Take IP packets that the host sends into the mesh: they are copied."""
         self.send_packets(copied(packets), now)
 
-    def send_packets(self, packets: Packets, now: float) -> None:
-        """Take IP packets of the host that have head-room; they are changed where they lie."""
+    def send_packets(self, packets: Packets, now: float) -> bool:
+        """Take IP packets of the host that have head-room; they are changed where they lie.
+
+        True: it was all plain data, and no deadline has changed.
+        """
         self._send_runs(packets, now)
-        if not self._is_quiet():
-            self._settle(now)
+        if self._is_quiet():
+            return True
+        self._settle(now)
+        return False
 
     def poll(self, now: float) -> None:
         """Do what is due. Early calls are harmless."""

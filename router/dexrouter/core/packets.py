@@ -91,11 +91,15 @@ def fields(
     return list(map(unpack, repeat(buffer), spans.starts))
 
 
-def alike(keys: list[Any]) -> Iterator[tuple[int, int]]:
+def alike(keys: list[Any]) -> Iterable[tuple[int, int]]:
     """Divide a column into runs of equal values: where each begins, and where it ends."""
-    if keys.count(keys[0]) == len(keys):
-        yield 0, len(keys)
-        return
+    count = len(keys)
+    if count == 1 or keys.count(keys[0]) == count:
+        return ((0, count),)
+    return _divided(keys)
+
+
+def _divided(keys: list[Any]) -> Iterator[tuple[int, int]]:
     first = 0
     for _, run in groupby(keys):
         last = first + len(list(run))

@@ -286,8 +286,8 @@ class Peering:
             if following > first or refused is CryptoError.REPLAY:
                 # A replay has been opened already, so it must not be looked at again.
                 run = spans.part(first, following)
-                size = sum(run.sizes) - len(run) * _SEALED
-                self._count_in(peer, len(run), size, now)
+                size = sum(run.sizes) - len(run.sizes) * _SEALED
+                self._count_in(peer, len(run.sizes), size, now)
                 return OpenedRun(run, peer.slot, following + (refused is CryptoError.REPLAY))
         ((start, end),) = spans.part(first, first + 1)
         received = self.receive(interface, source, bytes(packets.view[start:end]), now)
@@ -307,9 +307,13 @@ class Peering:
             for start, end in run:
                 self.send(peer, bytes(view[start + frame_at : end]), now)
             return
-        size = sum(run.sizes) - len(run) * (offset + _SEALED)
+        size = sum(run.sizes) - len(run.sizes) * (offset + _SEALED)
         peer.bytes_out += size
         peer.bandwidth_out.add(size, now)
+        if len(run.sizes) == 1:
+            start = run.starts[0]
+            self._parts_for(peer).append(view[start + offset : start + run.sizes[0]])
+            return
         joined = run.joined(offset)
         if joined is None:
             self._parts_for(peer).extend([view[start + offset : end] for start, end in run])
@@ -324,7 +328,6 @@ class Peering:
             peer.state is PeerState.ESTABLISHED
             and peer.session.is_established
             and not peer.is_silent
-            and peer.is_compatible
             and peer.allowance is None
         )
 

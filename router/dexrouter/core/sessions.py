@@ -267,13 +267,22 @@ class Sessions:
             return None
         return self._frame(session, path.label, content_type, content, now)
 
-    def ready(self, address: Address, now: float) -> Session | None:
-        """Give the session through which user data for an address can go now; None: `send` it one by one."""
+    def ready(self, address: Address, now: float) -> tuple[Session, int] | None:
+        """Give the session through which user data for an address can go now, and the label of its path.
+
+        None: `send` it one by one.
+        """
         session = self.by_address.get(address)
-        if session is None or session.paths.best is None:
+        if session is None:
             return None
-        session.crypto.reset_if_timeout(now)
-        return session if session.can_carry_user_data else None
+        path = session.paths.best
+        if path is None:
+            return None
+        crypto = session.crypto
+        crypto.reset_if_timeout(now)
+        if not crypto.is_established and not session.can_carry_user_data:
+            return None
+        return session, path.label
 
     def sent_run(self, session: Session, size: int, now: float) -> None:
         """Note user data that was sealed where it lies."""

@@ -36,6 +36,8 @@ ROUTER: Final = 1
 
 _MAX_SHIFT: Final = 63
 _SHORTEST_CAUSE: Final = 16
+_MOST_DECIDED: Final = 1024
+"""Bound on what is remembered of headers; all of it is forgotten then."""
 _CLASS: Final = 0xFFFF
 _HEADER: Final = Struct(">QBBH")
 _CONTROL_PREFIX: Final = CONTROL_WORD.to_bytes(4, "big")
@@ -72,11 +74,13 @@ _SOURCE_BITS: Final = _reversed_directors()
 class Switch:
     """The interfaces of one node and the way between them."""
 
-    __slots__ = ("_ports", "drops")
+    __slots__ = ("_decided", "_ports", "drops")
 
     def __init__(self) -> None:
         self._ports = bytearray(V358_INTERFACES)
         self._ports[ROUTER] = Port.UP
+        self._decided: dict[tuple[bytes, int], tuple[int, bytes]] = {}
+        """Ways of headers that came lately, by header and source, as the interfaces are now."""
         self.drops: Counter[str] = Counter()
         """Frames that went nowhere, by reason."""
 
@@ -85,16 +89,20 @@ class Switch:
         number = self._ports.find(Port.FREE)
         if number < 0:
             raise SwitchFullError("all 256 interfaces of the switch have a peer")
-        self._ports[number] = Port.UP
+        self._change(number, Port.UP)
         return number
 
     def unplug(self, number: int) -> None:
         """Free the interface of a peer that is gone."""
-        self._ports[number] = Port.FREE
+        self._change(number, Port.FREE)
 
     def set_up(self, number: int, up: bool) -> None:
         """Mark a peer's interface: frames for a peer that is down are answered with an error."""
-        self._ports[number] = Port.UP if up else Port.DOWN
+        self._change(number, Port.UP if up else Port.DOWN)
+
+    def _change(self, number: int, port: Port) -> None:
+        self._ports[number] = port
+        self._decided.clear()
 
     def decide(self, label: int, version_shift: int, source: int) -> tuple[int, int, int] | ErrorCode | None:
         """Say where a frame goes: (interface, its label there, its version and shift), or why it does not.
@@ -139,11 +147,19 @@ class Switch:
 
     def header_for_run(self, head: bytes | bytearray, source: int) -> tuple[int, bytes] | None:
         """Give interface and new header for frames with this header; None: `forward` must see each one."""
+        key = bytes(head[:HEADER_SIZE]), source
+        known = self._decided.get(key)
+        if known is not None:
+            return known
         label, congestion, version_shift, _ = _HEADER.unpack_from(head)
         decided = self.decide(label, version_shift, source)
         if decided is None or isinstance(decided, ErrorCode):
             return None
-        return decided[0], _HEADER.pack(decided[1], congestion, decided[2], _CLASS)
+        if len(self._decided) >= _MOST_DECIDED:
+            self._decided.clear()
+        out = decided[0], _HEADER.pack(decided[1], congestion, decided[2], _CLASS)
+        self._decided[key] = out
+        return out
 
     def _refuse(self, frame: bytes, source: int, code: ErrorCode) -> tuple[int, bytes] | None:
         """Make the error frame of spec 03 §6.3, if this frame may have one."""

@@ -43,7 +43,9 @@ from dexrouter.crypto.runs import (
     close_again,
     data_counters,
     open_boxes,
+    open_one,
     seal_boxes,
+    seal_one,
 )
 from dexrouter.crypto.spans import Spans
 from dexrouter.crypto.transitions import TRANSITIONS, Action, Arrival, CryptoError, Phase, State
@@ -106,7 +108,6 @@ class Session:
         "_entropy",
         "_her_key",
         "_her_temp",
-        "_is_established",
         "_is_initiator",
         "_key",
         "_last_time",
@@ -118,6 +119,7 @@ class Session:
         "_require_auth",
         "_send_shift",
         "_users",
+        "is_established",
         "replay",
         "user",
     )
@@ -161,14 +163,9 @@ class Session:
     @property
     def state(self) -> State:
         """The state as it is reported and sent in error frames."""
-        if self._is_established:
+        if self.is_established:
             return State.ESTABLISHED
         return _STATES[min(self._next, State.RECEIVED_KEY)]
-
-    @property
-    def is_established(self) -> bool:
-        """Whether data has come from the other end."""
-        return self._is_established
 
     @property
     def next_counter(self) -> int:
@@ -197,7 +194,8 @@ class Session:
         """Start over. Credentials, the requirement of them, and the timeout's clock stay (spec 01 §6)."""
         self._next = 0
         self._is_initiator = False
-        self._is_established = False
+        self.is_established = False
+        """Whether data has come from the other end; read only."""
         self._our_temp_private = _NO_KEY
         self._our_temp_public = _NO_KEY
         self._her_temp = _NO_KEY
@@ -211,7 +209,7 @@ class Session:
         silence = now - self._last_time
         if silence < HANDSHAKE_TIMEOUT or self._next == 1:
             return False
-        if silence < SILENCE_TIMEOUT and self._is_established:
+        if silence < SILENCE_TIMEOUT and self.is_established:
             return False
         self._last_time = int(now)
         self.reset()
@@ -258,7 +256,7 @@ class Session:
         counter = int.from_bytes(packet[:4], "big")
         if counter < FIRST_DATA_COUNTER:
             return self._open_handshake(packet)
-        if not self._is_established:
+        if not self.is_established:
             return self._open_first_data(packet, counter, now)
         nonce = (counter << self._receive_shift).to_bytes(NONCE_SIZE, "little")
         payload = open_behind(packet, 4, nonce, self._key)
@@ -282,13 +280,16 @@ class Session:
         if now - self._last_time >= HANDSHAKE_TIMEOUT:
             self.reset_if_timeout(now)
         counter = self._next
-        following = counter + len(spans)
+        following = counter + len(spans.sizes)
         if counter < FIRST_DATA_COUNTER or following >= COUNTER_LIMIT:
             return False
         key = self._key
         if key is None:
             key = self._key = self._data_key()
         self._next = following
+        if following - counter == 1:
+            seal_one(packets, spans, offset, before, head, counter, self._send_shift, key)
+            return True
         seal_boxes(packets, spans, offset, before, head, range(counter, following), self._send_shift, key)
         return True
 
@@ -300,11 +301,11 @@ class Session:
         The payload begins 20 bytes behind that. What is refused for anything but REPLAY is untouched and not
         judged: `open` must look at it, for it may be a handshake. The timeout is the caller's business.
         """
-        if not self._is_established:
+        if not self.is_established:
             return first, CryptoError.NO_SESSION
-        number = first
+        number, count = first, len(spans.sizes)
         refused: CryptoError | None = None
-        while refused is None and number < len(spans):
+        while refused is None and number < count:
             some = spans.part(number, number + self._at_once)
             accepted, refused = self._open_some(packets, some, offset)
             number += accepted
@@ -317,6 +318,11 @@ class Session:
     def _open_some(self, packets: Buffers, spans: Spans, offset: int) -> tuple[int, CryptoError | None]:
         """Open packets until one is refused; what is behind that one is as it came."""
         shift, key = self._receive_shift, self._key
+        if len(spans.sizes) == 1:
+            counter = open_one(packets, spans, offset, shift, key)
+            if counter is None:
+                return 0, CryptoError.DECRYPT
+            return (1, None) if self.replay.check(counter) else (0, CryptoError.REPLAY)
         counters = data_counters(packets, spans, offset)
         authentic = open_boxes(packets, spans, offset, counters, shift, key)
         fresh = self.replay.check_run(counters[:authentic])
@@ -342,7 +348,7 @@ class Session:
         if not is_fresh:
             return CryptoError.REPLAY
         self._key = key
-        self._is_established = True
+        self.is_established = True
         self._next += 3
         self._last_time = int(now)
         return payload
@@ -383,7 +389,7 @@ class Session:
     def _open_handshake(self, packet: bytes | memoryview) -> bytes | CryptoError:
         """Spec 01 §8 D and E, in this order; nothing changes before the packet is accepted."""
         is_key = packet[3] >= State.RECEIVED_HELLO
-        if is_key and self._is_established:
+        if is_key and self.is_established:
             return CryptoError.KEY_PKT_ESTABLISHED_SESSION
         if len(packet) < HANDSHAKE_SIZE:
             return CryptoError.RUNT
@@ -428,7 +434,7 @@ class Session:
     def _phase(self) -> Phase:
         if self._next < len(_PHASES):
             return _PHASES[self._next]
-        return Phase.RUNNING if self._is_established else Phase.SENDING
+        return Phase.RUNNING if self.is_established else Phase.SENDING
 
     def _arrival(self, nonce: int, her_temp: bytes) -> Arrival:
         is_known = her_temp == self._her_temp

@@ -5,6 +5,8 @@ Rules:
 * In columns: each step is one pass of compiled code over all packets, `map` with functions of the interpreter
   and of libsodium. What Python itself does for one packet costs as much as encrypting it.
 * Nothing is decided about a session here: counters, key and direction are given (crypto/cryptoauth.py).
+* A packet alone takes the short way, `seal_one` and `open_one`: after a rest the code itself has to come from
+  memory, and what is not run need not come.
 * Opening stops at the first packet that is not authentic. What lies behind it is put back as it came, so that
   it can be judged after it.
 
@@ -31,7 +33,9 @@ __all__ = [
     "close_again",
     "data_counters",
     "open_boxes",
+    "open_one",
     "seal_boxes",
+    "seal_one",
 ]
 
 INITIATOR_SHIFT: Final = 32
@@ -52,6 +56,10 @@ class Buffers(Protocol):
     @property
     def buffer(self) -> bytearray:
         """The buffer."""
+
+    @property
+    def at(self) -> Any:
+        """The same as `pointer` gives it."""
 
     def pointers(self, places: Sequence[int]) -> Iterable[Any]:
         """Give places in the buffer as libsodium takes them, and perhaps more that follow."""
@@ -77,6 +85,41 @@ def seal_boxes(
     places = spans.places(offset)
     _exhaust(map(write, repeat(packets.buffer), places, repeat(before), counters, repeat(head)))
     _seal(packets, spans, offset + box_at, counters, shift, key)
+
+
+def seal_one(
+    packets: Buffers,
+    spans: Spans,
+    offset: int,
+    before: bytes,
+    head: bytes,
+    counter: int,
+    shift: int,
+    key: BoxKey,
+) -> None:
+    """Do what `seal_boxes` does for the first packet."""
+    start = spans.starts[0] + offset
+    box_at = start + len(before) + _COUNTER_SIZE
+    payload_at = box_at + TAG_SIZE
+    packets.buffer[start:box_at] = before + counter.to_bytes(_COUNTER_SIZE, "big")
+    packets.buffer[payload_at : payload_at + len(head)] = head
+    box = packets.at + box_at
+    size = start - offset + spans.sizes[0] - payload_at
+    seal_at(box, box + TAG_SIZE, size, _NONCE_OF[shift](counter), key)
+
+
+def open_one(packets: Buffers, spans: Spans, offset: int, shift: int, key: BoxKey) -> int | None:
+    """Open the first packet in place and give its counter; None: it is no authentic data packet."""
+    start, size = spans.starts[0] + offset, spans.sizes[0] - offset
+    if size < MIN_PACKET:
+        return None
+    counter: int = _COUNTER(packets.buffer, start)[0]
+    if counter < FIRST_DATA_COUNTER:
+        return None
+    box = packets.at + (start + _COUNTER_SIZE)
+    if open_at(box + TAG_SIZE, box, size - _COUNTER_SIZE, _NONCE_OF[shift](counter), key):
+        return None
+    return counter
 
 
 def data_counters(packets: Buffers, spans: Spans, offset: int) -> list[int]:

@@ -11,10 +11,10 @@ import socket
 from collections.abc import Callable
 
 from dexrouter.core.links import LinkAddress
+from dexrouter.io.burst import MOST
 from dexrouter.io.errors import StartError
 from dexrouter.io.log import event
 from dexrouter.io.netlink import broadcast_addresses
-from dexrouter.io.udp import BURST
 from dexrouter.wire.beacon import UdpBeacon
 from dexrouter.wire.errors import WireError
 
@@ -61,7 +61,7 @@ class BeaconSocket:
     def receive(self) -> list[tuple[LinkAddress, bytes]]:
         """Take what has come: (where the neighbour listens, beacon content)."""
         heard: list[tuple[LinkAddress, bytes]] = []
-        for _ in range(BURST):
+        for _ in range(MOST):
             try:
                 datagram, source = self._socket.recvfrom(256)
             except BlockingIOError:

@@ -292,11 +292,11 @@ class Daemon:
 
     # -- run
 
-    def _read_tun(self) -> None:
+    def _read_tun(self) -> bool:
         packets = self._device.read()
-        if packets is not None:
-            self.node.send_packets(packets, boot_time())
+        is_plain = packets is not None and self.node.send_packets(packets, boot_time())
         self._carry_out()
+        return is_plain
 
     def _read_admin(self) -> None:
         if self._admin is not None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.outputs import Buffer, Train, singly
-from dexrouter.io.udp import BURST
+from dexrouter.io.burst import MOST
 from dexrouter.wire.errors import WireError
 from dexrouter.wire.ethernet import BROADCAST, ETHERTYPE, unwrap, wrap
 
@@ -82,7 +82,7 @@ class EthernetDevice:
         beacons: list[HeardBeacon] = []
         if self._socket is None:
             return batches, beacons
-        for _ in range(BURST):
+        for _ in range(MOST):
             try:
                 frame, source = self._socket.recvfrom(MAX_FRAME)
             except BlockingIOError:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from dexrouter.admin.edge import EdgeError
@@ -78,7 +79,7 @@ class Links:
         opened = UdpSocket(host, port, dscp=dscp)
         number = self._node.peering.add_interface(opened.kind, opened.name)
         self._links[number] = opened
-        self._loop.add_reader(opened.fileno(), lambda: self._read_udp(number, opened))
+        self._loop.add_reader(opened.fileno(), partial(self._read_udp, number, opened))
         return number
 
     def open_beacons(self, number: int, port: int, devices: tuple[str, ...]) -> None:
@@ -295,13 +296,17 @@ class Links:
         if not is_first:
             self._node.peering.resume(now)
 
-    def _read_udp(self, number: int, link: UdpSocket) -> None:
+    def _read_udp(self, number: int, link: UdpSocket) -> bool:
         now = boot_time()
+        is_plain = True
         for source, datagrams in link.receive():
             if self.is_timing:
                 self._tell_arrival(link.name, len(datagrams.spans), now)
-            self._node.receive_packets(number, source, datagrams, now)
+                is_plain = False
+            if not self._node.receive_packets(number, source, datagrams, now):
+                is_plain = False
         self._carry_out()
+        return is_plain
 
     def _read_beacons(self, number: int, beacons: BeaconSocket) -> None:
         now = boot_time()

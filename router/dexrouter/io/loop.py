@@ -2,7 +2,8 @@
 
 Readers are called when their descriptor is readable and must take a bounded burst, so that no descriptor
 starves another; epoll is level-triggered and brings them back. The timer is whatever deadline the owner gives
-before each wait. Signals wake the loop through a socket pair and are handled between packets, never inside.
+before each wait; a round of plain data, from which nothing follows, leaves it as it was. Signals wake the
+loop through a socket pair and are handled between packets, never inside.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from typing import Final
 
 from dexrouter.io.clock import boot_time
 
-__all__ = ["EventLoop"]
+__all__ = ["EventLoop", "Reader"]
 
 _LONGEST_WAIT: Final = 60.0
 _SLEPT: Final = 10.0
 """The wait took this much longer than asked: the machine slept (or was starved), sessions may be stale."""
+
+Reader = Callable[[], object]
+"""Reads a burst; `True`, and nothing else, says that no deadline has changed and nothing else is due."""
 
 _Handler = signal.Handlers | Callable[[int, FrameType | None], object] | int | None
 
@@ -30,7 +34,7 @@ class EventLoop:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._readers: dict[int, Callable[[], None]] = {}
+        self._readers: dict[int, Reader] = {}
         self._signals: dict[int, Callable[[], None]] = {}
         self._handlers_before: dict[int, _Handler] = {}
         self._wake_read, self._wake_write = socket.socketpair()
@@ -39,7 +43,7 @@ class EventLoop:
         self.add_reader(self._wake_read.fileno(), self._handle_signals)
         self._running = False
 
-    def add_reader(self, descriptor: int, callback: Callable[[], None]) -> None:
+    def add_reader(self, descriptor: int, callback: Reader) -> None:
         """Call back when the descriptor is readable."""
         self._readers[descriptor] = callback
         self._epoll.register(descriptor, select.EPOLLIN)
@@ -64,23 +68,31 @@ class EventLoop:
     ) -> None:
         """Go round until stopped.
 
-        `deadline` says when `due` must be called at the latest (it is called after every round, too);
-        `slept` is called first when far more time has passed than was waited for.
+        `deadline` says when `due` must be called at the latest (it is called after every round but those of
+        plain data, too); `slept` is called first when far more time has passed than was waited for.
         """
         self._running = True
-        readers = self._readers
+        readers, poll = self._readers, self._epoll.poll
+        before = boot_time()
+        until = deadline()
         while self._running:
-            before = boot_time()
-            wait = min(max(deadline() - before, 0.0), _LONGEST_WAIT)
-            events = self._epoll.poll(wait)
+            wait = min(max(until - before, 0.0), _LONGEST_WAIT)
+            events = poll(wait)
             now = boot_time()
+            is_plain = bool(events) and now < until
             if now - before > wait + _SLEPT:
                 slept(now)
+                is_plain = False
             for descriptor, _ in events:
                 callback = readers.get(descriptor)
-                if callback is not None:
-                    callback()
+                if callback is not None and callback() is not True:
+                    is_plain = False
+            if is_plain:
+                before = now
+                continue
             due(boot_time())
+            before = boot_time()
+            until = deadline()
 
     def close(self) -> None:
         """Give the descriptors back, and the signals to those who had them."""

@@ -13,7 +13,7 @@ It is the edge of the admin API for the TUN device and its routes (admin/edge.py
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TypeVar
 
 from dexrouter.admin.edge import EdgeError
@@ -25,7 +25,7 @@ from dexrouter.crypto.keys import Address
 from dexrouter.io.errors import StartError
 from dexrouter.io.handed_tun import HandedDescriptor, HostDevice, HostSocket
 from dexrouter.io.log import event
-from dexrouter.io.loop import EventLoop
+from dexrouter.io.loop import EventLoop, Reader
 from dexrouter.io.netlink import (
     IpInterface,
     IpNetwork,
@@ -45,7 +45,7 @@ _T = TypeVar("_T")
 class MeshDevice:
     """The TUN device, if there is one."""
 
-    def __init__(self, *, address: Address, loop: EventLoop, on_readable: Callable[[], None]) -> None:
+    def __init__(self, *, address: Address, loop: EventLoop, on_readable: Reader) -> None:
         self._address = address
         self._loop = loop
         self._on_readable = on_readable

@@ -17,6 +17,7 @@ from typing import Final
 
 from dexrouter.core.outputs import Buffer
 from dexrouter.core.packets import HEAD_ROOM, Packets, Spans
+from dexrouter.io.burst import MOST, Burst
 from dexrouter.io.cut import cut, cut_room
 from dexrouter.io.errors import StartError
 from dexrouter.io.merge import merge
@@ -28,8 +29,6 @@ __all__ = ["MTU", "TunDevice"]
 MTU: Final = 1304
 """Leaves room for every header, the longest handshake included, in a 1492-byte link (spec 04 §10)."""
 
-BURST: Final = 64
-"""Packets taken before other descriptors have their turn, but the last may be a super-packet."""
 _BURST_SIZE: Final = 64 * 1024
 _LONGEST: Final = 65535
 _ROOM: Final = _BURST_SIZE + cut_room(_LONGEST, 48, HEAD_ROOM)
@@ -75,6 +74,7 @@ class TunDevice:
             os.close(self._descriptor)
             raise _attach_error(name, error) from error
         self.drops: Counter[str] = Counter()
+        self._burst = Burst()
         self._packets = Packets(bytearray(_ROOM))
         self._header = bytearray(VNET_HEADER_SIZE)
 
@@ -92,7 +92,9 @@ class TunDevice:
         packets, header, has_header = self._packets, self._header, self._has_headers
         packets.spans = spans = Spans([], [])
         at = HEAD_ROOM
-        while at < _BURST_SIZE and len(spans) < BURST:
+        for _ in range(self._burst.next()):
+            if at >= _BURST_SIZE or len(spans.sizes) >= MOST:
+                break
             place = packets.view[at : at + _LONGEST]
             try:
                 size = os.readv(self._descriptor, (header, place) if has_header else (place,))

@@ -18,6 +18,7 @@ from typing import Final
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.outputs import Buffer, Train
 from dexrouter.core.packets import Packets, Spans
+from dexrouter.io.burst import Burst
 from dexrouter.io.errors import StartError
 from dexrouter.io.log import event
 
@@ -27,9 +28,6 @@ _log = logging.getLogger(__name__)
 
 MAX_DATAGRAM: Final = 3496
 """The largest link packet (spec 02 §2)."""
-BURST: Final = 64
-"""Datagrams taken before other descriptors have their turn."""
-
 _BUFFER: Final = 4 * 1024 * 1024
 """Room for what comes while a busy machine gives its processors to others: with an eighth of it, TCP lost
 half of its speed on such a machine."""
@@ -75,6 +73,7 @@ class UdpSocket:
         self.host = host
         self.port: int = self._socket.getsockname()[1]
         self.drops: Counter[str] = Counter()
+        self._burst = Burst()
         self._packets = Packets(bytearray(_BURST_SIZE + 2 * _LONGEST))
         self.offloads = {"segmentation": "on", "receive offload": "on"}
         """Which are in use, or why not."""
@@ -103,7 +102,7 @@ class UdpSocket:
         spans = Spans([], [])
         last: LinkAddress | None = None
         at = 0
-        for _ in range(BURST):
+        for _ in range(self._burst.next()):
             if at > _BURST_SIZE:
                 break
             try:

@@ -130,7 +130,7 @@ def test_closing_gives_the_signals_back() -> None:
 def test_far_more_time_than_was_waited_for_means_that_the_machine_slept(
     loop: EventLoop, monkeypatch: pytest.MonkeyPatch, asleep: float, noticed: bool
 ) -> None:
-    times = iter([1000.0, 1000.1 + asleep, 1000.1 + asleep])
+    times = iter([1000.0, *[1000.1 + asleep] * 3])
     monkeypatch.setattr("dexrouter.io.loop.boot_time", lambda: next(times))
     slept: list[float] = []
 
@@ -144,3 +144,47 @@ def test_far_more_time_than_was_waited_for_means_that_the_machine_slept(
 def test_clocks_go_forward() -> None:
     assert boot_time() <= boot_time()
     assert wall_milliseconds() > 1_700_000_000_000
+
+
+def test_plain_data_leaves_the_deadline_as_it_was(loop: EventLoop) -> None:
+    """Nothing is asked and nothing is due because of it; anything else, or the deadline, ends that."""
+    near, far = socket.socketpair()
+    asked, due_at, answers = [], [], iter([True, True, None])
+
+    def read() -> object:
+        near.recv(1)
+        return next(answers)
+
+    def deadline() -> float:
+        asked.append(1)
+        return far_away()
+
+    def due(_now: float) -> None:
+        due_at.append(len(asked))
+        loop.stop()
+
+    with near, far:
+        loop.add_reader(near.fileno(), read)
+        far.send(b"abc")
+        loop.run(deadline, due, fail)
+        loop.remove_reader(near.fileno())
+    assert due_at == [1]
+    assert next(answers, "none left") == "none left"
+
+
+def test_what_is_due_is_done_among_plain_data(loop: EventLoop) -> None:
+    """A descriptor that is always readable does not keep the timer from its turn."""
+    near, far = socket.socketpair()
+    until = boot_time() + 0.02
+    times = []
+
+    def due(now: float) -> None:
+        times.append(now)
+        loop.stop()
+
+    with near, far:
+        loop.add_reader(near.fileno(), lambda: True)
+        far.send(b"a")
+        loop.run(lambda: until, due, fail)
+        loop.remove_reader(near.fileno())
+    assert times[0] >= until

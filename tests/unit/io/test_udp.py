@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from dexrouter.core.links import LinkAddress, LinkKind
+from dexrouter.io.burst import MOST, Burst
 from dexrouter.io.errors import StartError
-from dexrouter.io.udp import BURST, MAX_DATAGRAM, UdpSocket
+from dexrouter.io.udp import MAX_DATAGRAM, UdpSocket
 
 
 @pytest.fixture
@@ -30,11 +31,22 @@ def sender() -> Iterator[socket.socket]:
 
 
 def take(opened: UdpSocket) -> list[tuple[LinkAddress, list[bytes]]]:
-    """Receive, and give the datagrams as bytes."""
+    """Receive once, and give the datagrams as bytes."""
     return [
         (source, [bytes(packets.view[start:end]) for start, end in packets.spans])
         for source, packets in opened.receive()
     ]
+
+
+class NoRest(Burst):
+    def next(self) -> int:
+        return MOST
+
+
+def take_busily(opened: UdpSocket) -> list[tuple[LinkAddress, list[bytes]]]:
+    """Receive as a socket does that has had no rest."""
+    opened._burst = NoRest()
+    return take(opened)
 
 
 def wait_readable(opened: UdpSocket) -> None:
@@ -58,7 +70,7 @@ def test_datagrams_of_one_source_come_as_one_batch_in_order(ours: UdpSocket, sen
         for origin, data in ((sender, b"1"), (sender, b"2"), (other, b"3"), (sender, b"4")):
             origin.sendto(data, ("127.0.0.1", ours.port))
         wait_readable(ours)
-        assert take(ours) == [
+        assert take_busily(ours) == [
             (sender.getsockname(), [b"1", b"2"]),
             (other.getsockname(), [b"3"]),
             (sender.getsockname(), [b"4"]),
@@ -68,13 +80,39 @@ def test_datagrams_of_one_source_come_as_one_batch_in_order(ours: UdpSocket, sen
 
 def test_no_more_than_a_burst_is_taken_at_once(ours: UdpSocket, sender: socket.socket) -> None:
     """Other descriptors have their turn; the rest is still there."""
-    for number in range(BURST + 10):
+    for number in range(MOST + 10):
         sender.sendto(bytes((number,)), ("127.0.0.1", ours.port))
     wait_readable(ours)
-    ((_, first),) = take(ours)
-    ((_, rest),) = take(ours)
-    assert [len(first), len(rest)] == [BURST, 10]
-    assert b"".join(first + rest) == bytes(range(BURST + 10))
+    ((_, first),) = take_busily(ours)
+    ((_, rest),) = take_busily(ours)
+    assert [len(first), len(rest)] == [MOST, 10]
+    assert b"".join(first + rest) == bytes(range(MOST + 10))
+
+
+def test_after_a_rest_one_is_taken_and_then_ever_more(
+    ours: UdpSocket, sender: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first goes on its way before it is asked whether there is another; nothing is lost by it."""
+    clock = [100.0]
+    monkeypatch.setattr("dexrouter.io.burst.monotonic", lambda: clock[0])
+    for number in range(20):
+        sender.sendto(bytes((number,)), ("127.0.0.1", ours.port))
+    wait_readable(ours)
+    bursts = []
+    for _ in range(6):
+        clock[0] += 0.0001
+        bursts += [datagrams for _, datagrams in take(ours)]
+    assert [len(burst) for burst in bursts] == [1, 2, 4, 8, 5]
+    assert b"".join(b"".join(burst) for burst in bursts) == bytes(range(20))
+
+
+def test_a_burst_grows_to_its_bound_and_ends_with_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("dexrouter.io.burst.monotonic", lambda: clock[0])
+    burst = Burst()
+    assert [burst.next() for _ in range(9)] == [1, 2, 4, 8, 16, 32, 64, 64, 64]
+    clock[0] += 0.01
+    assert [burst.next() for _ in range(2)] == [1, 2]
 
 
 def test_datagrams_larger_than_any_link_packet_are_cut(ours: UdpSocket, sender: socket.socket) -> None:
