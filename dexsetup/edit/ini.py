@@ -100,9 +100,9 @@ def removal(data: bytes, wanted: Settings) -> tuple[Edit, ...]:
     gone: set[int] = set()
     for section, settings in wanted.items():
         for key, text in settings.items():
-            found = file.lines_of(encoded(section), encoded(key))
+            found = file.lines_of(_as_read(section), _as_read(key))
             if text is not None:
-                gone.update(line for line in found if file.value(line) == encoded(text))
+                gone.update(line for line in found if file.value(line) == _as_read(text))
     for position, (header, _) in enumerate(file.headers):
         following = file.headers[position + 1 : position + 2]
         end = following[0][0] if following else len(file.lines)
@@ -122,3 +122,8 @@ def present(data: bytes) -> dict[str, dict[str, str]]:
         values = found.setdefault(section.decode("utf-8", "surrogateescape"), {})
         values[key.decode("utf-8", "surrogateescape")] = file.value(index).decode("utf-8", "surrogateescape")
     return found
+
+
+def _as_read(text: str) -> bytes:
+    """Give the bytes that `present` has read; they are looked for, not written, and may be any."""
+    return text.encode("utf-8", "surrogateescape")

@@ -207,7 +207,7 @@ def test_the_best_parents_lead_from_a_far_node_home(line: Rig) -> None:
 
 
 def test_every_link_of_the_graph_can_be_read_by_number(line: Rig) -> None:
-    """Until the number is past the end, which is another error than an unknown node."""
+    """Of one node or of all, until the number is past the end; that is another error than an unknown node."""
     parent = address_text(line.node.own.address)
     number = 0
     while (reply := line.call_open("NodeStore_getLink", parent=parent, linkNum=number))["error"] == "none":
@@ -215,6 +215,11 @@ def test_every_link_of_the_graph_can_be_read_by_number(line: Rig) -> None:
     assert number >= 1
     assert reply == {"error": "unknown", "result": {}}
     assert line.call_open("NodeStore_getLink", linkNum=-1)["error"] == "not_found"
+    links = []
+    while (reply := line.call_open("NodeStore_getLink", linkNum=len(links)))["error"] == "none":
+        links.append(reply["result"])
+    assert len(links) == len(list(line.node.pathfinder.known_links())) > number
+    assert reply == {"error": "not_found", "result": {}}
 
 
 def test_a_route_is_spliced_from_two_labels(line: Rig) -> None:

@@ -25,3 +25,9 @@ def test_a_section_that_somebody_has_added_to_keeps_its_number() -> None:
     assert b"# a note" in once
     assert BOTH[JO].encode() not in once
     assert with_friends(once, {ANN: BOTH[ANN]}) == once
+
+
+def test_a_friend_of_ours_goes_whatever_somebody_has_made_of_it() -> None:
+    """Also with bytes in it that we would not write."""
+    odd = with_friends(b"", BOTH).replace(b"Jo", b"J\x15\xff", 1)
+    assert with_friends(odd, {}) == b""

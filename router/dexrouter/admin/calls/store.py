@@ -138,16 +138,19 @@ def node_for_address(call: Call) -> Reply:
 
 @TABLE.function("NodeStore_getLink", is_open=True, parent=TEXT, linkNum=INT_REQUIRED)
 def get_link(call: Call) -> Reply:
-    """Describe one link of a node to a peer of its, of the own node without an address."""
-    address = _address(call, "parent", "parse_parent")
-    store = Store.of(call.context.node)
-    parent, number = store.nodes.get(address), call.integer("linkNum")
-    links = store.from_parent(address)
-    if parent is None or not 0 <= number < len(links):
-        is_past_the_end = parent is not None and call.raw("parent") is not None
-        return {"error": "unknown" if is_past_the_end else "not_found", "result": {}}
+    """Describe one link of a node to a peer of its; without an address, one of all that are known."""
+    store, number = Store.of(call.context.node), call.integer("linkNum")
+    if not call.raw("parent"):
+        links = store.links
+        if not 0 <= number < len(links):
+            return {"error": "not_found", "result": {}}
+    else:
+        address = _address(call, "parent", "parse_parent")
+        links = store.from_parent(address)
+        if not 0 <= number < len(links):
+            return {"error": "unknown" if address in store.nodes else "not_found", "result": {}}
     link = links[number]
-    child = store.nodes[link.child]
+    parent, child = store.nodes[link.parent], store.nodes[link.child]
     return {
         "error": "none",
         "result": {
