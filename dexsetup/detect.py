@@ -17,7 +17,7 @@ from dexsetup.audit import listeners
 from dexsetup.errors import AnswersError, HostError
 from dexsetup.facts import Account, Baresip, Facts, FileFact, Listener, MailServer, Program, Zone
 from dexsetup.host.accounts import Accounts
-from dexsetup.host.base import FirewallState, Host
+from dexsetup.host.base import FileKind, FirewallState, Host
 from dexsetup.report.redact import Redactor
 
 __all__ = ["detect", "facts_from_json", "facts_to_json"]
@@ -197,7 +197,15 @@ def _programs(host: Host) -> dict[str, Program]:
             continue
         version = _VERSION.search(shown.stdout + shown.stderr)
         found[name] = Program(_path_of(host, argv[0]), version[0] if version is not None else "")
+    if (mail := _mail_command(host)) is not None:
+        found["mail"] = mail
     return found
+
+
+def _mail_command(host: Host) -> Program | None:
+    """Return what the command `mail` is where several packages bring one: asking it would tell little."""
+    info = host.stat("/etc/alternatives/mailx")
+    return Program(info.target, "") if info is not None and info.kind is FileKind.LINK else None
 
 
 def _linphones(host: Host) -> dict[str, Program]:

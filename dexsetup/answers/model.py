@@ -145,9 +145,9 @@ class User(Section):
     real_name: str | None = question(
         "Name that letters and calls show", hint="Left out: the one in the account."
     )
-    files: tuple[Literal["mailrc", "pinerc", "linphonerc", "baresip"], ...] = question(
+    files: tuple[Literal["mailrc", "mailutils", "pinerc", "linphonerc", "baresip"], ...] = question(
         "Which programs",
-        hint="mailrc: s-nail. pinerc: alpine. linphonerc: linphone. baresip: baresip.",
+        hint="mailrc: s-nail. mailutils: GNU mail. pinerc: alpine. linphonerc: linphone. baresip.",
         default=("mailrc",),
     )
 

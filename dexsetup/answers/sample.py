@@ -32,7 +32,7 @@ _EXAMPLES: dict[tuple[str, str], str] = {
     ("firewall", "accept_risk"): '["mesh-mail"]',
     ("user", "login"): '"jo"',
     ("user", "real_name"): '"Jo Doe"',
-    ("user", "files"): '["mailrc", "pinerc", "linphonerc", "baresip"]',
+    ("user", "files"): '["mailrc", "mailutils", "pinerc", "linphonerc", "baresip"]',
     ("contact", "name"): '"jo"',
     ("contact", "address"): '"fc00:1:2:3:4:5:6:7"',
     ("contact", "login"): '"jo"',

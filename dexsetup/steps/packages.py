@@ -15,6 +15,7 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "debian": {
         "ip": ("iproute2",),
         "mailrc": ("s-nail",),
+        "mailutils": ("mailutils",),
         "pinerc": ("alpine",),
         "baresip": ("baresip-core",),
         "cjdns": ("cjdns",),
@@ -22,6 +23,7 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "fedora": {
         "ip": ("iproute",),
         "mailrc": ("s-nail",),
+        "mailutils": ("mailutils",),
         "pinerc": ("alpine",),
         "baresip": ("baresip", "baresip-opus", "baresip-pipewire"),
         "cjdns": ("cjdns",),

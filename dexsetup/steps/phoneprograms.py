@@ -117,8 +117,9 @@ class WindowedLinphone(_Linphone):
         """Return linphone with another directory of settings."""
         return f"env XDG_CONFIG_HOME={path.removesuffix('/linphone/linphonerc')} {self.command}"
 
-    def notes(self, facts: Facts) -> tuple[str, ...]:
+    def notes(self, facts: Facts, contents: Mapping[str, bytes]) -> tuple[str, ...]:
         """Tell of a version that makes no calls without an account, and that it keeps its own friends."""
+        del contents
         known = facts.programs.get(self.program)
         major = known.version.partition(".")[0] if known is not None else ""
         if not major.isdecimal() or int(major) < _FIRST_WITHOUT_CALLS:

@@ -21,12 +21,11 @@ from dexsetup.render.filters import UnquotableError, mail_display_name, sip_cont
 from dexsetup.steps.base import Inputs
 from dexsetup.steps.node import CONFIG, address_of, planned_config
 from dexsetup.steps.phoneprograms import PHONE_PROGRAMS, WindowedLinphone
-from dexsetup.steps.userprograms import MAIL_PROGRAMS, Contact, Person, UserFile, UserProgram
+from dexsetup.steps.userprograms import Contact, Person, UserFile, UserProgram, mail_programs
 
 __all__ = ["UserFilesStep"]
 
 _NEW_FILE_MODE = 0o600
-_PROGRAMS = {**MAIL_PROGRAMS, **PHONE_PROGRAMS}
 _LAUNCHER_TEMPLATE = "linphonerc/dexsetup-linphone.desktop.j2"
 _PLAIN_COMMAND = re.compile(r"[A-Za-z0-9/_.=: -]+")
 """What can stand in a launcher without quotes."""
@@ -131,8 +130,10 @@ def _wishes(answers: Answers, facts: Facts) -> Iterator[_Wish]:
     for number, user in enumerate(answers.user):
         account = facts.account(user.login)
         if account is not None:
+            for word, program in mail_programs(user.files).items():
+                yield _Wish(number, user, account, word, program)
             for word in dict.fromkeys(user.files):
-                for program in _PROGRAMS[word]:
+                for program in PHONE_PROGRAMS.get(word, ()):
                     yield _Wish(number, user, account, word, program)
 
 
@@ -150,8 +151,8 @@ def _fulfil(wish: _Wish, inputs: Inputs, address: str) -> tuple[list[Resource], 
     if not program.is_here(facts, _content(wish.path(main), facts)):
         return [], []
     person, notes = _person(wish, inputs, address)
-    notes += program.notes(facts)
     contents = {file.file: _content(wish.path(file), facts) or b"" for file in program.files}
+    notes += program.notes(facts, contents)
     is_taken = program.is_taken(contents)
     command = program.start(wish.other_path(main)) if is_taken else ""
     if is_taken:

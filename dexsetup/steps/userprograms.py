@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from dexsetup.edit import addressbook, apply_edits, keyline, marked_block
 from dexsetup.facts import Facts
 from dexsetup.render.filters import UnquotableError, mail_display_name, pinerc_value
 
-__all__ = ["MAIL_PROGRAMS", "Contact", "Person", "UserFile", "UserProgram"]
+__all__ = ["Contact", "Person", "UserFile", "UserProgram", "mail_programs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,9 @@ class UserProgram:
         """Return the command that uses this file of another name."""
         raise NotImplementedError(f"{self.name} has no file of another name: {path}")
 
-    def notes(self, facts: Facts) -> tuple[str, ...]:
-        """Return what a person should know of the program that is here."""
-        del facts
+    def notes(self, facts: Facts, contents: Mapping[str, bytes]) -> tuple[str, ...]:
+        """Return what a person should know of the program that is here, and of its files as they are."""
+        del facts, contents
         return ()
 
 
@@ -129,24 +129,43 @@ def _unoccupied(person: Person, occupied: frozenset[str]) -> tuple[Contact, ...]
 
 
 class _Mailrc(UserFile):
-    """s-nail's. The file is a script, so ours is one marked block; beside other mail it is an account."""
+    """s-nail's and GNU mail's. A script, so ours is one marked block; beside other mail it is an account.
+
+    GNU mail passes over what it does not know. s-nail knows `sendmail` by its old name and says so at each
+    start, in two lines; nothing hides it from s-nail, so GNU mail's settings are there only if they are asked
+    for.
+    """
 
     file = ".mailrc"
     template = "mailrc/mailrc.j2"
-    _OTHER_MAIL = re.compile(rb"^[ \t]*(?:account\b|set\b.*\b(?:mta|smtp|from)\b)", re.MULTILINE)
+    _OTHER_MAIL = re.compile(
+        rb"^[ \t]*(?:account\b|set\b.*\b(?:mta|smtp|from|sendmail|return-address)\b)", re.MULTILINE
+    )
     _ALIAS = re.compile(rb"^[ \t]*(?:a(?:lias)?|g(?:roup)?)[ \t]+([^ \t\r\n]+)", re.MULTILINE)
+
+    def __init__(self, *, s_nail: bool, gnu: bool) -> None:
+        self._has_s_nail, self._has_gnu = s_nail, gnu
 
     def values(self, person: Person, before: bytes, facts: Facts) -> Mapping[str, Any]:
         """Return the sender, the name of the account if ours has to be one, and the aliases."""
         del facts
         mailbox = f"{person.login}@{person.literal}"
         name = mail_display_name(person.real_name)
-        without_ours = apply_edits(before, marked_block.removal(before))
+        has_other_mail = self.has_other_mail(before)
+        names = ("s-nail" if self._has_s_nail else "", "GNU mail" if self._has_gnu else "")
         return {
+            "names": " and ".join(filter(None, names)),
+            "s_nail": self._has_s_nail,
+            "gnu": self._has_gnu and not has_other_mail,
+            "mailbox": mailbox,
             "sender": f"{name} <{mailbox}>" if name else mailbox,
-            "account": "mesh" if self._OTHER_MAIL.search(without_ours) else "",
+            "account": "mesh" if self._has_s_nail and has_other_mail else "",
             "contacts": _unoccupied(person, self.occupied(before)),
         }
+
+    def has_other_mail(self, before: bytes) -> bool:
+        """Whether the person's own lines set up a sender or a server."""
+        return self._OTHER_MAIL.search(apply_edits(before, marked_block.removal(before))) is not None
 
     def merged(self, before: bytes, rendered: bytes, person: Person) -> bytes:
         """Put the block in, or replace it where it stands."""
@@ -166,9 +185,38 @@ class _Mailrc(UserFile):
         )
 
 
-class _SNail(UserProgram):
-    name = "s-nail"
-    files = (_Mailrc(),)
+_BOTH = "s-nail and GNU mail"
+
+
+class _Mailx(UserProgram):
+    """s-nail, GNU mail, or both: they share a file."""
+
+    def __init__(self, name: str, file: _Mailrc) -> None:
+        self.name, self.files, self._file = name, (file,), file
+
+    def notes(self, facts: Facts, contents: Mapping[str, bytes]) -> tuple[str, ...]:
+        """Say what the command `mail` is here, and what cannot be had."""
+        command = facts.programs["mail"].path.rpartition("/")[2] if "mail" in facts.programs else ""
+        has_gnu = "GNU mail" in self.name
+        notes = []
+        if command == "bsd-mailx":
+            use = "GNU mail, by the name mail.mailutils" if self.name == "GNU mail" else "s-nail"
+            notes.append(
+                f"The command mail is bsd-mailx here, which cannot send to mesh addresses: write with {use}."
+            )
+        if command == "mail.mailutils" and not has_gnu:
+            notes.append(
+                "The command mail is GNU mail here, and stays as it is: write with s-nail, or name mailutils "
+                "among the files."
+            )
+        if has_gnu and self._file.has_other_mail(contents[self._file.file]):
+            notes.append(
+                "GNU mail is left as it is: there are settings for other mail in ~/.mailrc, and it has no "
+                "accounts."
+            )
+        elif self.name == _BOTH:
+            notes.append("s-nail will say at each start that `sendmail` is an old name: GNU mail needs it.")
+        return tuple(notes)
 
 
 class _Pinerc(UserFile):
@@ -270,5 +318,16 @@ def _shown_by_alpine(name: str) -> str:
         return ""
 
 
-MAIL_PROGRAMS: Mapping[str, tuple[UserProgram, ...]] = {"mailrc": (_SNail(),), "pinerc": (_Alpine(),)}
-"""By the word that the answers use."""
+_MAILX: Mapping[frozenset[str], _Mailx] = {
+    frozenset({"mailrc"}): _Mailx("s-nail", _Mailrc(s_nail=True, gnu=False)),
+    frozenset({"mailutils"}): _Mailx("GNU mail", _Mailrc(s_nail=False, gnu=True)),
+    frozenset({"mailrc", "mailutils"}): _Mailx(_BOTH, _Mailrc(s_nail=True, gnu=True)),
+}
+_MAIL_PROGRAMS: Mapping[str, UserProgram] = {"pinerc": _Alpine()}
+
+
+def mail_programs(words: Collection[str]) -> dict[str, UserProgram]:
+    """Return the mail programs that these words of the answers name, each by one of its words."""
+    found = {word: _MAIL_PROGRAMS[word] for word in words if word in _MAIL_PROGRAMS}
+    mailx = frozenset(words) & {"mailrc", "mailutils"}
+    return {min(mailx): _MAILX[mailx], **found} if mailx else found

@@ -18,7 +18,7 @@ from dexsetup.ui.draft import Draft
 __all__ = ["best_peers", "first_draft", "mail_obstacle"]
 
 _PEERS_WANTED = 2
-_Program = Literal["mailrc", "pinerc", "linphonerc", "baresip"]
+_Program = Literal["mailrc", "mailutils", "pinerc", "linphonerc", "baresip"]
 
 
 def first_draft(survey: Survey) -> Draft:

@@ -25,7 +25,7 @@ from dexsetup.ui.questions import SECTIONS, Kind, question_for
 __all__ = ["Draft", "Unfit"]
 
 Program = str
-_PROGRAM_ORDER = ("mailrc", "pinerc", "linphonerc", "baresip")
+_PROGRAM_ORDER = ("mailrc", "mailutils", "pinerc", "linphonerc", "baresip")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from dexsetup.facts import Account, FileFact
 from dexsetup.render.filters import mail_display_name
 from dexsetup.render.jinja import JinjaRenderer
 from dexsetup.steps.boot import BootStep
@@ -163,7 +164,10 @@ def test_s_nail_shows_the_name_and_the_address(name: str, mail_home: Path) -> No
 @needs(program("s-nail"))
 def test_s_nail_keeps_other_mail_apart(mail_home: Path) -> None:
     """With -A mesh the mesh address, without it the address that was there before."""
-    text = JinjaRenderer().render("mailrc/mailrc.j2", sender=f"carol@[IPv6:{ADDRESS}]", account="mesh")
-    (mail_home / ".mailrc").write_bytes(b"set v15-compat from=c@example.org\n" + text)
+    carol = Account("carol", 1000, 1000, "carol", "/home/carol", "")
+    theirs = FileFact(b"set v15-compat from=c@example.org\n", 0o600, "carol", "carol")
+    facts = with_node(accounts=(carol,), files={"/home/carol/.mailrc": theirs})
+    plan = UserFilesStep().plan(inputs(answers(user=({"login": "carol"},)), facts))
+    (mail_home / ".mailrc").write_bytes(file_of(plan, "/home/carol/.mailrc").content or b"")
     assert b"From: c@example.org" in letter_of(mail_home, "-:", "u")
     assert f"From: carol@[IPv6:{ADDRESS}]".encode() in letter_of(mail_home, "-:", "u", "-A", "mesh")

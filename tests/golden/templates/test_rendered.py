@@ -42,6 +42,15 @@ ROUTER = {
     "capabilities": ["CAP_NET_ADMIN"],
     "ethernet": False,
 }
+MAILRC = {
+    "names": "s-nail",
+    "s_nail": True,
+    "gnu": False,
+    "mailbox": f"carol@{LITERAL}",
+    "sender": f"carol@{LITERAL}",
+    "account": "",
+    "contacts": [],
+}
 CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("smtpd.conf", "opensmtpd/smtpd.conf.j2", SMTPD),
     ("smtpd.conf.relay-any", "opensmtpd/smtpd.conf.j2", {**SMTPD, "relay": "any", "local_names": []}),
@@ -68,6 +77,17 @@ CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
         "addressbook",
         "pinerc/addressbook.j2",
         {"contacts": [("jo", '"Doe, Jo"', "joan@[IPv6:fc00::7]"), ("al", "", "al@[IPv6:fc00::8]")]},
+    (
+        "nodeinfo.json.bare",
+        "nodeinfo/nodeinfo.json.j2",
+        {"public_key": "k", "literal": "[fc00::1]", "name": "", "contact": "", "services": []},
+    ),
+    ("10-dexsetup.conf", "opensmtpd/10-dexsetup.conf.j2", {"resolver": "/etc/dexsetup/smtpd-resolv.conf"}),
+    ("10-dexsetup.conf.relay-any", "opensmtpd/10-dexsetup.conf.j2", {"resolver": ""}),
+    ("mailrc", "mailrc/mailrc.j2", {**MAILRC, "sender": f'"Doe, Jo" <carol@{LITERAL}>'}),
+    ("mailrc.gnu", "mailrc/mailrc.j2", {**MAILRC, "names": "GNU mail", "s_nail": False, "gnu": True}),
+    ("mailrc.both", "mailrc/mailrc.j2", {**MAILRC, "names": "s-nail and GNU mail", "gnu": True}),
+    ("mailrc.account", "mailrc/mailrc.j2", {**MAILRC, "account": "mesh", "contacts": [CONTACT]}),
     ),
     ("baresip.config", "baresip/config.j2", BARESIP),
     ("baresip.config.beside", "baresip/config.j2", {"address": ADDRESS, "module_path": "", "modules": []}),

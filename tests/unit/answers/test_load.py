@@ -131,7 +131,7 @@ def test_sample_is_valid_as_it_stands_and_with_everything_switched_on() -> None:
     whole = re.sub(r"(?m)^# (?=[a-z_]+ = |\[)", "", sample_answers())
     answers = parse_answers(whole, "sample").answers
     assert answers.user[0] == User(
-        login="jo", real_name="Jo Doe", files=("mailrc", "pinerc", "linphonerc", "baresip")
+        login="jo", real_name="Jo Doe", files=("mailrc", "mailutils", "pinerc", "linphonerc", "baresip")
     )
     assert answers.contact[0].login == "jo"
     assert answers.firewall == Firewall(enable=True, accept_risk=("mesh-mail",))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dexsetup.errors import AnswersError
-from dexsetup.facts import Facts, FileFact
+from dexsetup.facts import Facts, FileFact, Program
 from dexsetup.plan.model import Directory, FileSharing, ManagedFile, StepPlan
 from dexsetup.steps.node import CONFIG
 from dexsetup.steps.userfiles import UserFilesStep
@@ -282,3 +282,44 @@ def test_planning_is_a_function() -> None:
         home_files(pinerc=b"x=y\n"),
     )
     assert STEP.plan(wanted) == STEP.plan(wanted)
+
+
+def test_gnu_mail_gets_its_settings_into_the_file_that_it_shares_with_s_nail() -> None:
+    """One block for both: GNU mail speaks SMTP with the mesh address as the sender."""
+    alone = text_of(plan_for(with_node(), "mailutils"), f"{HOME}/.mailrc")
+    assert "set sendmail=smtp://localhost:25\n" in alone
+    assert f'set return-address="carol@{LITERAL}"\n' in alone
+    assert "v15-compat" not in alone
+    plan = plan_for(with_node(), "mailrc", "mailutils")
+    both = text_of(plan, f"{HOME}/.mailrc")
+    assert both.count("# BEGIN dexsetup") == 1
+    assert both.index("set sendmail=") < both.index("set mta=")
+    assert [note for note in plan.notes if "old name" in note]
+    assert plan_for(with_node(), "mailrc").notes == ()
+
+
+def test_gnu_mail_that_serves_other_mail_is_left_as_it_is() -> None:
+    """It has no accounts, so there is no place for ours beside it."""
+    facts = home_files(mailrc=b"set sendmail=smtp://mail.example.org\n")
+    plan = plan_for(facts, "mailutils", "mailrc")
+    text = text_of(plan, f"{HOME}/.mailrc")
+    assert text.startswith("set sendmail=smtp://mail.example.org\n")
+    assert "localhost" not in text.partition("account mesh {")[0]
+    assert "return-address" not in text
+    assert any("GNU mail is left as it is" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize(
+    ("command", "programs", "words"),
+    [
+        ("/usr/bin/bsd-mailx", ("mailrc",), "which cannot send to mesh addresses: write with s-nail"),
+        ("/usr/bin/bsd-mailx", ("mailutils",), "by the name mail.mailutils"),
+        ("/usr/bin/mail.mailutils", ("mailrc",), "name mailutils among the files"),
+    ],
+)
+def test_the_plan_says_which_command_cannot_write_to_the_mesh(
+    command: str, programs: tuple[str, ...], words: str
+) -> None:
+    """The command mail is whatever the distribution's alternatives say."""
+    plan = plan_for(with_node(programs={"mail": Program(command, "")}), *programs)
+    assert any(words in note for note in plan.notes)
