@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_parser", "main"]
 
-_SHELLS = ("bash",)
+_SHELLS = ("bash", "zsh", "fish")
 _LEVELS = ("KEYS", "DEBUG", "INFO", "WARN", "ERROR", "CRITICAL")
 
 

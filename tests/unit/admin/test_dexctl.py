@@ -17,7 +17,7 @@ import pytest
 
 from dexrouter.admin.message import Value, decode_reply, encode
 from dexrouter.cli.control import build_parser, main
-from dexrouter.cli.ctl.completion import bash_script
+from dexrouter.cli.ctl.completion import SHELLS, script_for
 from dexrouter.cli.ctl.online import kernel_addresses
 from dexrouter.crypto.keys import address_short, address_text, public_key_text
 from tests.unit.admin.rig import Rig
@@ -292,7 +292,7 @@ def test_waiting_ends_at_the_timeout_with_what_is_missing(dexctl: Dexctl, line: 
 
 def test_the_completion_script_knows_every_command_and_is_bash(tmp_path: Path) -> None:
     """It is made from the help texts."""
-    script = bash_script()
+    script = script_for("bash")
     for command in build_parser()[1]:
         assert f"            {command}) words=" in script
     assert "--peer" in script
@@ -305,6 +305,18 @@ def test_the_completion_script_knows_every_command_and_is_bash(tmp_path: Path) -
     )
     result = subprocess.run([bash, "-euc", test], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert result.stdout == "--peer\nsessions\n"
+
+
+@pytest.mark.parametrize("shell", sorted(SHELLS))
+def test_each_shell_has_a_script_with_every_command(capsys: pytest.CaptureFixture[str], shell: str) -> None:
+    """With what follows each, and how to use it."""
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert f"dexctl completion {shell}" in script.splitlines()[0]
+    for command in build_parser()[1]:
+        assert command in script
+    assert "--peer" in script
+    assert not {"@TOP@", "@COMMANDS@"} & set(script.split())
 
 
 def test_help_does_not_load_the_router() -> None:
