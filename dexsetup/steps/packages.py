@@ -18,7 +18,6 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "mailutils": ("mailutils",),
         "pinerc": ("alpine",),
         "baresip": ("baresip-core",),
-        "cjdns": ("cjdns",),
     },
     "fedora": {
         "ip": ("iproute",),
@@ -26,10 +25,10 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "mailutils": ("mailutils",),
         "pinerc": ("alpine",),
         "baresip": ("baresip", "baresip-opus", "baresip-pipewire"),
-        "cjdns": ("cjdns",),
+        "cjdns": ("cjdns", "cjdns-selinux"),
     },
 }
-"""What a purpose needs, by family of distributions."""
+"""What a purpose needs, by family of distributions. Debian has no package of cjdns: see the router step."""
 
 
 class PackagesStep(ReadsConfig):
@@ -52,7 +51,7 @@ class PackagesStep(ReadsConfig):
                 f"{facts.os_name} is not one dexsetup knows: install what is missing of {', '.join(wanted)}."
             )
             return StepPlan(name=self.name, title=self.title, notes=(text,))
-        packages = {name for purpose in purposes for name in names[purpose]}
+        packages = {name for purpose in purposes for name in names.get(purpose, ())}
         if is_mail_wanted:
             packages.add(facts.mail_server.package)
         return StepPlan(
@@ -67,7 +66,8 @@ def _purposes(answers: Answers, facts: Facts) -> tuple[str, ...]:
     node = wanted_node(answers, facts)
     found = set()
     if node is not None:
-        found.add("cjdns" if node.backend == "cjdns" else "ip")
+        needs_package = node.backend == "cjdns" and "cjdroute" not in facts.programs
+        found.add("cjdns" if needs_package else "ip")
     for user in answers.user:
         found |= {file for file in user.files if file != "linphonerc" and not is_switched_off(file, answers)}
     return tuple(sorted(found))

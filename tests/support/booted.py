@@ -87,6 +87,13 @@ class BootedHome(Home):
             return line
         return ["nsenter", f"--target={self._inside}", *_ENTERED, "--", *line[line.index("--") + 1 :]]
 
+    def install(self, program: Path, to: str) -> None:
+        """Put a program of the machine that runs the tests into the home's file system."""
+        with program.open("rb") as content:
+            subprocess.run(
+                self.command(["install", "-D", "-m", "0755", "/dev/stdin", to]), stdin=content, check=True
+            )
+
     def switch_on(self) -> None:
         """Boot, and wait until systemd has started everything or given up on it."""
         binds = [f"--bind-ro={path}" for path in self._visible]

@@ -121,6 +121,7 @@ def _add_views(commands: _Commands) -> None:
     call = _add(commands, "call", "call a function of the admin API; without one, list them", "calls:call")
     call.add_argument("function", nargs="?", metavar="FUNCTION", help="then its arguments as --NAME=VALUE")
     call.add_argument("--timeout", type=_seconds, default=10.0, metavar="N", help="seconds to wait")
+    _add(commands, "reload", "let a running router have what is new in cjdroute.conf", "people:reload")
     log = _add(commands, "log", "follow the router's log", "logs:follow")
     log.add_argument("-v", dest="level", choices=_LEVELS, default="INFO", help="this level and above")
     log.add_argument("-f", dest="file", metavar="FILE", help="only records from this source file")

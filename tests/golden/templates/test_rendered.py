@@ -41,6 +41,7 @@ ROUTER = {
     "user": "dexrouter",
     "capabilities": ["CAP_NET_ADMIN"],
     "ethernet": False,
+    "alias": "cjdns.service",
 }
 MAILRC = {
     "names": "s-nail",
@@ -116,10 +117,21 @@ CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
         "units/dexrouter.service.j2",
         {**ROUTER, "ethernet": True, "capabilities": ["CAP_NET_ADMIN", "CAP_NET_RAW"]},
     ),
+    ("dexrouter.service.no-alias", "units/dexrouter.service.j2", {**ROUTER, "alias": ""}),
     (
         "cjdns-wait-online.service",
         "units/cjdns-wait-online.service.j2",
-        {"program": "/opt/dexsetup/bin/dexctl"},
+        {"program": "/opt/dexsetup/bin/dexctl", "router": "dexrouter.service"},
+    ),
+    (
+        "cjdns.service",
+        "units/cjdns.service.j2",
+        {"program": "/usr/bin/cjdroute", "config": "/etc/cjdroute.conf"},
+    ),
+    (
+        "10-dexsetup.conf.cjdns",
+        "cjdns/10-dexsetup.conf.j2",
+        {"program": "/opt/dexsetup/bin/dexctl", "config": "/etc/cjdroute.conf"},
     ),
 )
 

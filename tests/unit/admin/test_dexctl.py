@@ -19,7 +19,8 @@ from dexrouter.admin.message import Value, decode_reply, encode
 from dexrouter.cli.control import build_parser, main
 from dexrouter.cli.ctl.completion import SHELLS, script_for
 from dexrouter.cli.ctl.online import kernel_addresses
-from dexrouter.crypto.keys import address_short, address_text, public_key_text
+from dexrouter.crypto.entropy import SeededEntropy
+from dexrouter.crypto.keys import address_short, address_text, generate_key_pair, public_key_text
 from tests.unit.admin.rig import Rig
 from tests.unit.admin.served import serve, serve_rig
 
@@ -357,3 +358,30 @@ def test_waiting_ends_when_the_address_can_be_bound(tmp_path: Path) -> None:
     no_device, no_router = result.stderr.splitlines()
     assert no_device.startswith("dexctl: No device has an address in fc00::/8.")
     assert no_router == "dexctl: No router listens at 127.0.0.1:11234."
+
+
+def test_reload_tells_a_running_router_of_peers_and_passwords_that_are_new(
+    dexctl: Dexctl, line: Rig, tmp_path: Path
+) -> None:
+    """Twice told is once told; who is known is left alone; a file that is none is a sentence."""
+    stranger = generate_key_pair(SeededEntropy(bytes([9]) * 64))
+    passwords = [{"password": "another password", "user": "friend-of-alpha"}, {"password": "c"}]
+    calls = {
+        f"192.0.2.{number}:33000": {"publicKey": public_key_text(public), "password": "x", "login": "y"}
+        for number, public in ((2, line.mesh.nodes[1].own.public), (9, stranger.public))
+    }
+    config = tmp_path / "cjdroute.conf"
+    values = {
+        "privateKey": bytes(stranger.private.reveal()).hex(),
+        "authorizedPasswords": [*passwords, {"password": "another for jo", "user": "jo"}],
+        "admin": {"bind": "127.0.0.1:1", "password": "NONE"},
+        "interfaces": {"UDPInterface": [{"bind": "0.0.0.0:33000", "connectTo": calls}]},
+    }
+    config.write_text(json.dumps(values))
+    status, out, error = dexctl("--config", str(config), "reload")
+    assert (status, error) == (0, "")
+    assert out.splitlines() == ["password of jo", "peer 192.0.2.9:33000"]
+    assert dexctl("--config", str(config), "reload") == (0, "", "")
+    calls["nowhere"] = {"publicKey": public_key_text(stranger.public), "password": "x"}
+    config.write_text(json.dumps(values))
+    assert dexctl("--config", str(config), "reload")[0] == 1

@@ -91,11 +91,11 @@ def test_the_running_router_is_told_and_not_restarted() -> None:
     assert Unit("dexrouter.service", reload_on=(CONFIG,)) in plan.resources
 
 
-def test_the_distribution_s_router_has_to_be_restarted() -> None:
+def test_the_distribution_s_router_can_be_told_of_a_new_password() -> None:
     facts = replace(with_node(), running_router="cjdns")
     plan = STEP.plan(inputs(answers(allow=({"login": "ann"},)), facts))
     assert plan is not None
-    assert Unit("cjdns.service", restart_on=(CONFIG,)) in plan.resources
+    assert Unit("cjdns.service", reload_on=(CONFIG,)) in plan.resources
 
 
 def test_where_no_router_runs_the_plan_says_from_when_it_holds() -> None:

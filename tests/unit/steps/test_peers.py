@@ -117,11 +117,11 @@ def test_with_a_new_node_the_peers_are_based_on_what_the_identity_writes() -> No
     ("running", "unit"),
     [
         ("embedded", Unit("dexrouter.service", reload_on=(CONFIG,))),
-        ("cjdns", Unit("cjdns.service", restart_on=(CONFIG,))),
+        ("cjdns", Unit("cjdns.service", reload_on=(CONFIG,))),
     ],
 )
 def test_a_router_that_runs_reads_the_changed_peers(running: str, unit: Unit) -> None:
-    """Our router takes a peer while it runs; the distribution's is restarted."""
+    """Either takes a peer while it runs; a unit that cannot be reloaded is restarted."""
     facts = debian(with_node().files, running_router=running)
     plan = STEP.plan(inputs(answers(peer=(peer(),)), facts))
     assert plan is not None

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from dexsetup.facts import Program
+from dexsetup.facts import FileFact, Program
 from dexsetup.plan.model import (
     AddressBound,
     Link,
     ManagedFile,
     PackageSet,
     PeerEstablished,
+    StepPlan,
     SystemUser,
     TcpGreets,
     Tree,
     Unit,
     UnitActive,
 )
-from dexsetup.steps.configuration import udp_ports
+from dexsetup.steps.configuration import udp_ports, with_peers
 from dexsetup.steps.node import CONFIG, parsed
 from dexsetup.steps.packages import PackagesStep
 from dexsetup.steps.router import RouterStep
 from dexsetup.steps.verify import VerifyStep
-from step_inputs import ADDRESS, answers, config, debian, file_of, inputs, peer, with_node
+from step_inputs import ADDRESS, OTHER_KEY, answers, config, debian, file_of, inputs, peer, with_node
 
 UNITS = "/etc/systemd/system"
+WAIT = "cjdns-wait-online.service"
 PORT = udp_ports(parsed(config(1)))[0]
 
 
@@ -85,12 +87,113 @@ def test_a_running_cjdns_is_replaced_only_as_an_accepted_risk() -> None:
     assert Unit("cjdns.service", enabled=False, active=False) in plan.resources
 
 
-def test_the_distributions_router_needs_its_unit_alone() -> None:
-    facts = debian(with_node().files, family="fedora", running_router="cjdns")
-    plan = RouterStep().plan(inputs(answers(node={"backend": "cjdns"}), facts))
+FOUND = {"cjdroute": Program("/usr/bin/cjdroute", "")}
+FOUND_UNIT = "/usr/local/lib/systemd/system/cjdns.service"
+DROP_IN = f"{UNITS}/cjdns.service.d/10-dexsetup.conf"
+PACKAGED = "/usr/lib/systemd/system"
+BACKEND = answers(node={"backend": "cjdns"})
+
+
+def shown(plan: StepPlan | None) -> list[object]:
+    """Return the resources of a plan; of files, their paths and whether they shall be there."""
     assert plan is not None
-    assert plan.resources == (Unit("cjdns.service", restart_on=(CONFIG,)),)
+    return [
+        (item.path, item.content is not None) if isinstance(item, ManagedFile) else item
+        for item in plan.resources
+    ]
+
+
+def test_a_router_that_its_package_brings_needs_a_drop_in_alone() -> None:
+    """Its own unit waits for the address; the drop-in lets it be told of peers while it runs."""
+    units = {f"{PACKAGED}/{name}": FileFact(b"[Unit]\n") for name in ("cjdns.service", WAIT)}
+    facts = debian({**with_node().files, **units}, family="fedora", running_router="cjdns", programs=FOUND)
+    plan = RouterStep().plan(inputs(BACKEND, facts))
+    assert shown(plan) == [
+        Tree("/opt/dexsetup", source="/var/cache/dexsetup/program/tree"),
+        Link("/usr/local/bin/dexctl", "/opt/dexsetup/bin/dexctl"),
+        Link("/usr/local/bin/dexsetup", "/opt/dexsetup/bin/dexsetup"),
+        (DROP_IN, True),
+        (f"{UNITS}/{WAIT}", False),
+        Unit("cjdns.service", restart_on=(CONFIG,), reload_on=(DROP_IN,)),
+    ]
+    assert plan is not None
     assert plan.risks == ()
+    assert plan.verifications == (UnitActive("cjdns.service"),)
+
+
+def test_before_fedoras_package_is_there_its_units_are_counted_on() -> None:
+    """They come with it, in the same run."""
+    plan = RouterStep().plan(inputs(BACKEND, debian(family="fedora")))
+    paths = [item.path for item in plan.resources if isinstance(item, ManagedFile)] if plan else []
+    assert paths == [DROP_IN, f"{UNITS}/{WAIT}"]
+
+
+def test_a_router_that_was_found_gets_a_unit_and_one_that_waits() -> None:
+    """In a place that our own router's alias does not cover; the wait is for the router that runs."""
+    plan = RouterStep().plan(inputs(BACKEND, debian(with_node().files, programs=FOUND)))
+    assert shown(plan)[3:] == [
+        (FOUND_UNIT, True),
+        (DROP_IN, True),
+        (f"{UNITS}/{WAIT}", True),
+        Unit("cjdns.service", restart_on=(CONFIG, FOUND_UNIT), reload_on=(DROP_IN,)),
+        Unit(WAIT, restart_on=(f"{UNITS}/{WAIT}",)),
+    ]
+    assert b'ExecStart="/usr/bin/cjdroute" --nobg' in (file_of(plan, FOUND_UNIT).content or b"")
+    assert b"Requires=cjdns.service" in (file_of(plan, f"{UNITS}/{WAIT}").content or b"")
+
+
+def test_a_unit_that_somebody_wrote_by_hand_is_used_and_never_an_alias() -> None:
+    """Ours cannot take its name: systemd refuses an alias where a file is."""
+    mine = {f"{UNITS}/cjdns.service": FileFact(b"[Unit]\nDescription=mine\n")}
+    facts = debian({**with_node().files, **mine}, programs=FOUND)
+    plan = RouterStep().plan(inputs(BACKEND, facts))
+    assert plan is not None
+    assert FOUND_UNIT not in [item.path for item in plan.resources if isinstance(item, ManagedFile)]
+    unit = f"{UNITS}/dexrouter.service"
+    embedded = RouterStep().plan(inputs(answers(node={}), facts))
+    assert b"Alias=" not in (file_of(embedded, unit).content or b"")
+    assert b"Alias=cjdns.service" in (
+        file_of(RouterStep().plan(inputs(answers(node={}), with_node())), unit).content or b""
+    )
+
+
+def test_from_one_router_to_the_other_and_back_nothing_of_the_first_stays() -> None:
+    to_cjdns = shown(RouterStep().plan(inputs(BACKEND, with_node(programs=FOUND))))
+    assert Unit("dexrouter.service", enabled=False, active=False) in to_cjdns
+    assert (f"{UNITS}/dexrouter.service", False) in to_cjdns
+    ours = {path: FileFact(b"# Written by dexsetup.\n") for path in (FOUND_UNIT, DROP_IN)}
+    facts = debian({**with_node().files, **ours}, programs=FOUND, running_router="cjdns")
+    back = shown(RouterStep().plan(inputs(answers(node={}), facts)))
+    assert Unit("cjdns.service", enabled=False, active=False) in back
+    assert (FOUND_UNIT, False) in back
+    assert (DROP_IN, False) in back
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_told"),
+    [
+        ({"peer": (peer(),)}, True),
+        ({"peer": (peer(), peer(OTHER_KEY, "192.0.2.2:2000", state="absent"))}, False),
+        ({"peer": (peer(),), "node": {"udp_port": 4000}}, False),
+        ({}, False),
+    ],
+    ids=["one_more", "one_less", "another_port", "nothing"],
+)
+def test_cjdns_is_told_of_new_peers_while_it_runs_and_restarted_for_the_rest(
+    wanted: dict[str, object], *, is_told: bool
+) -> None:
+    present = with_peers(config(1), answers(peer=(peer(OTHER_KEY, "192.0.2.2:2000"),)).peer)
+    facts = debian({CONFIG: FileFact(present, 0o600, "root", "root")}, running_router="cjdns", programs=FOUND)
+    plan = RouterStep().plan(inputs(answers(**{"node": {}, **wanted, **_backend(wanted)}), facts))
+    assert plan is not None
+    (unit,) = [item for item in plan.resources if isinstance(item, Unit) and item.name == "cjdns.service"]
+    assert (CONFIG in unit.reload_on, CONFIG in unit.restart_on) == (is_told, not is_told)
+
+
+def _backend(wanted: dict[str, object]) -> dict[str, object]:
+    node = wanted.get("node", {})
+    assert isinstance(node, dict)
+    return {"node": {**node, "backend": "cjdns"}}
 
 
 def test_what_a_machine_lacks_is_said_in_a_sentence() -> None:
@@ -121,7 +224,7 @@ def test_packages_have_fedoras_names_on_fedora() -> None:
     wanted = answers(node={"backend": "cjdns"}, user=({"login": "carol", "files": ("linphonerc",)},))
     plan = PackagesStep().plan(inputs(wanted, debian(family="fedora")))
     assert plan is not None
-    assert plan.resources == (PackageSet(("cjdns",)),)
+    assert plan.resources == (PackageSet(("cjdns", "cjdns-selinux")),)
     assert plan.notes[0].startswith("Linphone is not in Fedora")
 
 
