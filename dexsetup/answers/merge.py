@@ -1,15 +1,15 @@
 """Puts new answers over those that were applied last: what they do not mention stays.
 
-A section gives way key by key, a peer is found by its public key, a user and somebody who may call by the
-login, a contact by its name. Whoever is to be absent is forgotten here as well, once removed.
+A section gives way key by key, and so does each of a list: a peer is found by its public key, a user by the
+login (Entry.identity). Whoever is to be absent is forgotten here as well, once removed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import TypeVar
 
-from dexsetup.answers.model import Allow, Answers, Contact, Peer, Section, User
+from dexsetup.answers.model import Answers, Entry, Section, User, list_models, section_models
 from dexsetup.answers.sense import is_switched_off
 
 __all__ = ["merge_answers", "with_known_contacts"]
@@ -22,22 +22,14 @@ def merge_answers(last: Answers | None, new: Answers) -> Answers:
     if last is None:
         last = Answers(schema=1)
     changes: dict[str, object] = {}
-    for name in ("node", "firewall", "mail", "phone"):
+    for name in section_models():
         merged = _section(getattr(last, name), getattr(new, name))
         if merged is not None:
             changes[name] = merged
-    peers = tuple(peer for peer in _by_key(last.peer, new.peer, _peer_key) if peer.state == "present")
-    allowed = tuple(one for one in _by_key(last.allow, new.allow, _login) if one.state == "present")
-    contacts = tuple(one for one in _by_key(last.contact, new.contact, _nick) if one.state == "present")
-    users = _by_key(last.user, new.user, _login)
-    if peers:
-        changes["peer"] = peers
-    if allowed:
-        changes["allow"] = allowed
-    if users:
-        changes["user"] = users
-    if contacts:
-        changes["contact"] = contacts
+    for name in list_models():
+        entries = _entries(getattr(last, name), getattr(new, name))
+        if entries:
+            changes[name] = entries
     return Answers(schema=1).model_copy(update=changes)
 
 
@@ -67,22 +59,8 @@ def _section(last: _SectionT | None, new: _SectionT | None) -> _SectionT | None:
     return last.model_copy(update={name: getattr(new, name) for name in new.model_fields_set})
 
 
-def _by_key(
-    last: tuple[_SectionT, ...], new: tuple[_SectionT, ...], key: Callable[[_SectionT], str]
-) -> tuple[_SectionT, ...]:
-    found = {key(item): item for item in last}
-    for item in new:
-        found[key(item)] = _section(found.get(key(item)), item) or item
-    return tuple(found.values())
-
-
-def _peer_key(peer: Peer) -> str:
-    return peer.public_key
-
-
-def _nick(contact: Contact) -> str:
-    return contact.name.lower()
-
-
-def _login(person: User | Allow) -> str:
-    return person.login
+def _entries(last: tuple[Entry, ...], new: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    found = {entry.identity: entry for entry in last}
+    for entry in new:
+        found[entry.identity] = _section(found.get(entry.identity), entry) or entry
+    return tuple(entry for entry in found.values() if entry.is_wanted)

@@ -9,7 +9,8 @@ TOML on disk (answers/load.py, answers/save.py); secrets are literal, "file:PATH
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,14 +21,19 @@ __all__ = [
     "Allow",
     "Answers",
     "Contact",
+    "Entry",
     "Firewall",
     "Mail",
     "Node",
+    "Nodeinfo",
     "Peer",
     "Phone",
     "Section",
+    "Tunnel",
     "User",
+    "list_models",
     "question",
+    "section_models",
 ]
 
 SCHEMA = 1
@@ -44,6 +50,22 @@ class Section(BaseModel):
     """A table of the answers file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Entry(Section):
+    """A table that may stand there several times. One key finds it again in other answers."""
+
+    identified_by: ClassVar[str]
+
+    @property
+    def identity(self) -> str:
+        """The value of that key."""
+        return str(getattr(self, self.identified_by))
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is to be there, and not to be removed."""
+        return getattr(self, "state", "present") == "present"
 
 
 class Node(Section):
@@ -74,8 +96,10 @@ class Node(Section):
     )
 
 
-class Peer(Section):
+class Peer(Entry):
     """A node to connect to, or (state absent) to forget."""
+
+    identified_by: ClassVar[str] = "public_key"
 
     public_key: str = question("Its public key", hint="54 characters, ends in .k", default=...)
     address: str | None = question("Where it listens", hint="192.0.2.1:26041 or [2001:db8::1]:26041")
@@ -85,8 +109,10 @@ class Peer(Section):
     state: Literal["present", "absent"] = question("Keep it or remove it", default="present")
 
 
-class Allow(Section):
+class Allow(Entry):
     """Somebody who may call this node, or (state absent) no longer may."""
+
+    identified_by: ClassVar[str] = "login"
 
     login: Annotated[str, Field(pattern=_NAME)] = question(
         "Who it is: the login that goes with the password", hint="a name of your choice", default=...
@@ -136,8 +162,10 @@ class Phone(Section):
     enable: bool = question("Shall calls be set up for the users named below?", default=True)
 
 
-class User(Section):
+class User(Entry):
     """A person on this machine whose programs are set up."""
+
+    identified_by: ClassVar[str] = "login"
 
     login: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = question(
         "Login", hint="the name of an account on this machine", default=...
@@ -152,8 +180,15 @@ class User(Section):
     )
 
 
-class Contact(Section):
+class Contact(Entry):
     """Somebody whom the mail and phone programs of the users shall know by a short name."""
+
+    identified_by: ClassVar[str] = "name"
+
+    @property
+    def identity(self) -> str:
+        """The short name; mail programs do not tell its capitals from small letters."""
+        return self.name.lower()
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")] = question(
         "Short name", hint="letters, digits, _ . and -: what you write in place of the address", default=...
@@ -164,6 +199,36 @@ class Contact(Section):
     )
     real_name: str | None = question("Name")
     state: Literal["present", "absent"] = question("Keep or remove", default="present")
+
+
+class Tunnel(Entry):
+    """A node that gives this one Internet addresses through the mesh, or (with ip4, ip6) gets some of it."""
+
+    identified_by: ClassVar[str] = "public_key"
+
+    public_key: str = question("Its public key", hint="54 characters, ends in .k", default=...)
+    ip4: str | None = question(
+        "The IPv4 address that it gets from here",
+        hint="10.66.0.2, or 10.66.0.2/24 with the network that it reaches through here; else the Internet",
+    )
+    ip6: str | None = question(
+        "The IPv6 address that it gets from here",
+        hint="2001:db8:77::4 or 2001:db8:77::4/64. Without ip4 and ip6, the other node gives addresses.",
+    )
+    state: Literal["present", "absent"] = question("Keep it or remove it", default="present")
+
+
+class Nodeinfo(Section):
+    """What this node tells about itself: /nodeinfo.json, for a web server of yours."""
+
+    enable: bool = question("Shall a file about this node be written for your web server?", default=True)
+    file: Annotated[str, Field(pattern=r"^(/[^/\x00-\x1f]+)+/nodeinfo\.json$")] = question(
+        "Where the web server finds it", default="/var/www/html/nodeinfo.json"
+    )
+    name: str | None = question("Who runs this node")
+    contact: str | None = question(
+        "How to reach them", hint="A mail address. Left out: that of the first user here."
+    )
 
 
 class Answers(Section):
@@ -178,3 +243,22 @@ class Answers(Section):
     phone: Phone | None = None
     user: tuple[User, ...] = ()
     contact: tuple[Contact, ...] = ()
+    tunnel: tuple[Tunnel, ...] = ()
+    nodeinfo: Nodeinfo | None = None
+
+
+def section_models() -> Mapping[str, type[Section]]:
+    """Return what may stand there once, by name, in the order of the file."""
+    return {name: model for name, model in _models() if not issubclass(model, Entry)}
+
+
+def list_models() -> Mapping[str, type[Entry]]:
+    """Return what may stand there several times, by name, in the order of the file."""
+    return {name: model for name, model in _models() if issubclass(model, Entry)}
+
+
+def _models() -> Iterator[tuple[str, type[Section]]]:
+    for name, field in Answers.model_fields.items():
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, Section):
+                yield name, part

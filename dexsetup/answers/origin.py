@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel
-
-from dexsetup.answers.model import Answers, Firewall, Mail, Node, Phone
+from dexsetup.answers.model import Answers, list_models, section_models
 from dexsetup.secret import Secret
 
 __all__ = ["Origin", "Shown", "show_answers"]
-
-_SECTIONS: Mapping[str, type[BaseModel]] = {"node": Node, "firewall": Firewall, "mail": Mail, "phone": Phone}
 
 
 class Origin(StrEnum):
@@ -46,7 +42,7 @@ def show_answers(
     """Yield every value that is in force, with its origin. Secrets are ***."""
     given = flags or {}
     found = detected or {}
-    for section, model in _SECTIONS.items():
+    for section, model in section_models().items():
         for key, field in model.model_fields.items():
             name = f"{section}.{key}"
             value, origin = field.default, Origin.DEFAULT
@@ -59,7 +55,7 @@ def show_answers(
             if name in given:
                 value, origin = given[name], Origin.FLAG
             yield Shown(name, _text(value), origin)
-    for section in ("peer", "allow", "user", "contact"):
+    for section in list_models():
         yield from _list(section, answers, last)
 
 
@@ -69,7 +65,7 @@ def _list(section: str, answers: Answers | None, last: Answers | None) -> Iterat
     index = 0
     for source, origin in ((answers, Origin.ANSWERS), (last, Origin.LAST_APPLIED)):
         for item in getattr(source, section) if source is not None else ():
-            identity = _identity(section, item)
+            identity = item.identity
             if identity in seen:
                 continue
             seen.add(identity)
@@ -80,16 +76,6 @@ def _list(section: str, answers: Answers | None, last: Answers | None) -> Iterat
                 if is_given or value is not None:
                     where = origin if is_given else Origin.DEFAULT
                     yield Shown(f"{section}[{index}].{key}", _text(value), where)
-
-
-def _identity(section: str, item: Any) -> str:
-    """Return what one entry of a list is found by."""
-    match section:
-        case "peer":
-            return str(item.public_key)
-        case "contact":
-            return str(item.name).lower()
-    return str(item.login)
 
 
 def _text(value: Any) -> str:

@@ -7,12 +7,12 @@ sample as it stands asks for nothing but a node with default answers.
 from __future__ import annotations
 
 import textwrap
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dexsetup.answers.model import SCHEMA, Answers
+from dexsetup.answers.model import SCHEMA, Answers, list_models, section_models
 
 __all__ = ["sample_answers"]
 
@@ -30,6 +30,11 @@ _EXAMPLES: dict[tuple[str, str], str] = {
     ("allow", "password"): '"file:/run/secrets/ann"',
     ("allow", "address"): '"198.51.100.7"',
     ("firewall", "accept_risk"): '["mesh-mail"]',
+    ("tunnel", "public_key"): '"d6bngqcv2w0u702yy5932d3k3pr2mxdukmxu4wqguuwddhd1rnx0.k"',
+    ("tunnel", "ip4"): '"10.66.0.2"',
+    ("tunnel", "ip6"): '"2001:db8:77::4"',
+    ("nodeinfo", "name"): '"Jo Doe"',
+    ("nodeinfo", "contact"): '"jo@example.net"',
     ("user", "login"): '"jo"',
     ("user", "real_name"): '"Jo Doe"',
     ("user", "files"): '["mailrc", "mailutils", "pinerc", "linphonerc", "baresip"]',
@@ -49,10 +54,11 @@ def sample_answers() -> str:
         "",
         f"schema = {SCHEMA}",
     ]
-    for name, field in Answers.model_fields.items():
-        model = _section_model(field)
-        if model is not None:
-            lines += ["", *_section(name, model, is_list=_is_list(field))]
+    lists = list_models()
+    models = {**section_models(), **lists}
+    for name in Answers.model_fields:
+        if name in models:
+            lines += ["", *_section(name, models[name], is_list=name in lists)]
     return "\n".join(lines) + "\n"
 
 
@@ -85,14 +91,3 @@ def _toml(value: Any) -> str:
         case tuple():
             return "[" + ", ".join(_toml(item) for item in value) + "]"
     return f'"{value}"'
-
-
-def _is_list(field: FieldInfo) -> bool:
-    return isinstance(field.default, tuple)
-
-
-def _section_model(field: FieldInfo) -> type[BaseModel] | None:
-    for part in (field.annotation, *get_args(field.annotation)):
-        if isinstance(part, type) and issubclass(part, BaseModel):
-            return part
-    return None

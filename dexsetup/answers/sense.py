@@ -7,10 +7,10 @@ password may be one that the machine knows already: the peers step says so if it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
+from collections.abc import Iterator, Sequence
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, IPv6Network
 
-from dexsetup.answers.model import Allow, Answers, Contact, Peer
+from dexsetup.answers.model import Allow, Answers, Contact, Entry, Peer, Tunnel
 
 __all__ = [
     "allow_problems",
@@ -19,6 +19,7 @@ __all__ = [
     "mesh_address",
     "peer_problems",
     "problems_of",
+    "tunnel_problems",
 ]
 
 _PHONES = frozenset({"linphonerc", "baresip"})
@@ -29,6 +30,7 @@ Problem = tuple[tuple[str | int, ...], str]
 
 _KEY = re.compile(r"[0-9bcdfghjklmnpqrstuvwxyz]{52}\.k\Z")
 """Base32 of a public key (spec 01): 52 digits of the alphabet without a, e, i, o, and the ending."""
+_NO_KEY = "is not a public key: 54 characters without a, e, i and o, of which the last are .k"
 _PLACE = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*)):(?P<port>\d{1,5})\Z")
 
 
@@ -45,19 +47,23 @@ def problems_of(answers: Answers) -> Iterator[Problem]:
     for index, allow in enumerate(answers.allow):
         for key, sentence in allow_problems(allow):
             yield ("allow", index, key), sentence
-    names: set[str] = set()
     for index, contact in enumerate(answers.contact):
         for key, sentence in contact_problems(contact):
             yield ("contact", index, key), sentence
-        if contact.name.lower() in names:
-            yield ("contact", index, "name"), f'"{contact.name}" is named twice'
-        names.add(contact.name.lower())
-    for section in ("allow", "user"):
-        logins: set[str] = set()
-        for index, entry in enumerate(getattr(answers, section)):
-            if entry.login in logins:
-                yield (section, index, "login"), f'"{entry.login}" is named twice'
-            logins.add(entry.login)
+    for index, tunnel in enumerate(answers.tunnel):
+        for key, sentence in tunnel_problems(tunnel):
+            yield ("tunnel", index, key), sentence
+    for section in ("allow", "user", "contact", "tunnel"):
+        yield from _named_twice(section, getattr(answers, section))
+
+
+def _named_twice(section: str, entries: Sequence[Entry]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, entry in enumerate(entries):
+        if entry.identity in seen:
+            shown = getattr(entry, entry.identified_by)
+            yield (section, index, entry.identified_by), f'"{shown}" is named twice'
+        seen.add(entry.identity)
 
 
 def is_switched_off(program: str, answers: Answers) -> bool:
@@ -85,13 +91,26 @@ def mesh_address(text: str) -> str:
     return str(address) if address in _MESH and address.scope_id is None else ""
 
 
+def tunnel_problems(tunnel: Tunnel) -> Iterator[tuple[str, str]]:
+    """Yield (key, sentence) of what is wrong with one node that addresses are shared with."""
+    if _KEY.match(tunnel.public_key) is None:
+        yield "public_key", _NO_KEY
+    for key, text, read in (("ip4", tunnel.ip4, IPv4Interface), ("ip6", tunnel.ip6, IPv6Interface)):
+        if text is None:
+            continue
+        try:
+            read(text)
+        except ValueError:
+            yield (
+                key,
+                f'"{text}" is no IPv{key[-1]} address, with or without the length of a network behind it',
+            )
+
+
 def peer_problems(peer: Peer) -> Iterator[tuple[str, str]]:
     """Yield (key, sentence) of what is wrong with one peer."""
     if _KEY.match(peer.public_key) is None:
-        yield (
-            "public_key",
-            "is not a public key: 54 characters without a, e, i and o, of which the last are .k",
-        )
+        yield "public_key", _NO_KEY
     if peer.address is not None and not _is_place(peer.address):
         yield (
             "address",

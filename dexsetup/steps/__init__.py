@@ -8,9 +8,11 @@ from dexsetup.steps.boot import BootStep
 from dexsetup.steps.firewall import FirewallStep
 from dexsetup.steps.identity import IdentityStep
 from dexsetup.steps.mail import MailStep
+from dexsetup.steps.nodeinfo import NodeinfoStep
 from dexsetup.steps.packages import PackagesStep
 from dexsetup.steps.peers import PeersStep
 from dexsetup.steps.router import RouterStep
+from dexsetup.steps.tunnel import TunnelStep
 from dexsetup.steps.userfiles import UserFilesStep
 from dexsetup.steps.verify import VerifyStep
 
@@ -24,10 +26,12 @@ def all_steps() -> tuple[Step, ...]:
         IdentityStep(),
         PeersStep(),
         AllowStep(),
+        TunnelStep(),
         RouterStep(),
         FirewallStep(),
         BootStep(),
         MailStep(),
         UserFilesStep(),
+        NodeinfoStep(),
         VerifyStep(),
     )

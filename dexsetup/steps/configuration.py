@@ -5,24 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from hmac import digest
+from ipaddress import ip_interface
 
 from dexrouter.config import BeaconMode, ConfigError, ConnectTo, RouterConfig, TunDevice, load_config
 from dexrouter.config.edit import (
     add_authorized_password,
+    ask_for_tunnel_addresses,
+    give_tunnel_addresses,
     remove_authorized_password,
     remove_peer,
+    remove_tunnel,
     set_beacon,
     set_udp_port,
     set_value,
     upsert_peer,
 )
+from dexrouter.config.model import AllowedConnection, IpTunnel, TunnelAddress
 from dexrouter.config.spans import apply_edits
 from dexrouter.crypto.entropy import generate_password
 from dexrouter.crypto.keys import address_text, key_pair_from_private, public_key_text
-from dexsetup.answers.model import Allow, Node, Peer
+from dexsetup.answers.model import Allow, Node, Peer, Tunnel
 from dexsetup.errors import AnswersError
 
-__all__ = ["DEVICE", "is_taken_while_running", "udp_ports", "with_allowed", "with_identity", "with_peers"]
+__all__ = [
+    "DEVICE",
+    "is_taken_while_running",
+    "udp_ports",
+    "with_allowed",
+    "with_identity",
+    "with_peers",
+    "with_tunnels",
+]
 
 DEVICE = "cjdns0"
 """Name of the mesh interface of a new node: a fixed one, so that firewalls can name it."""
@@ -88,8 +101,24 @@ def with_allowed(data: bytes, allowed: Sequence[Allow], secret: bytes) -> bytes:
     return data
 
 
+def with_tunnels(data: bytes, tunnels: Sequence[Tunnel]) -> bytes:
+    """Return the configuration in which addresses are shared with these nodes, or no longer are.
+
+    Raises AnswersError.
+    """
+    problems: list[str] = []
+    for number, tunnel in enumerate(tunnels):
+        try:
+            data = _with_tunnel(data, tunnel)
+        except ConfigError as error:
+            problems.append(f"tunnel[{number + 1}]: {error}")
+    if problems:
+        raise AnswersError(tuple(problems))
+    return data
+
+
 def is_taken_while_running(before: bytes | None, after: bytes) -> bool:
-    """Whether the router takes this change of its configuration without a restart: peers and passwords."""
+    """Whether the router takes this change of its configuration without a restart: peers, who may call ..."""
     if not before or before == after:
         return False
     return _without_people(load_config(before)) == _without_people(load_config(after))
@@ -100,11 +129,37 @@ def _without_people(config: RouterConfig) -> RouterConfig:
     return replace(
         config,
         authorized_passwords=(),
+        ip_tunnel=IpTunnel(),
         supernodes=(),
         udp_interfaces=tuple(replace(one, connect_to=()) for one in config.udp_interfaces),
         eth_interfaces=tuple(replace(one, connect_to=()) for one in config.eth_interfaces),
         warnings=(),
     )
+
+
+def _with_tunnel(data: bytes, tunnel: Tunnel) -> bytes:
+    given = AllowedConnection(tunnel.public_key, _block(tunnel.ip4), _block(tunnel.ip6))
+    is_given = given.ip4 is not None or given.ip6 is not None
+    config = load_config(data).ip_tunnel
+    if tunnel.state == "present" and (
+        given in config.allowed if is_given else tunnel.public_key in config.outgoing
+    ):
+        return data
+    data = apply_edits(data, remove_tunnel(data, tunnel.public_key))
+    if tunnel.state == "absent":
+        return data
+    if is_given:
+        return apply_edits(data, give_tunnel_addresses(data, given))
+    return apply_edits(data, ask_for_tunnel_addresses(data, tunnel.public_key))
+
+
+def _block(text: str | None) -> TunnelAddress | None:
+    """Return an address as the configuration has it; without a network, all of the Internet is reached."""
+    if text is None:
+        return None
+    place = ip_interface(text)
+    prefix = place.network.prefixlen if "/" in text else 0
+    return TunnelAddress(str(place.ip), prefix, place.ip.max_prefixlen)
 
 
 def _with_allowed(data: bytes, one: Allow, secret: bytes) -> bytes:

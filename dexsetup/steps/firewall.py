@@ -46,6 +46,7 @@ _PORTS: dict[str, tuple[tuple[str, str], ...]] = {
     "smtp": (("25", "tcp"),),
     SIP: (("5060", "udp"), ("5060", "tcp"), ("7078-7079", "udp"), ("9078-9079", "udp")),
     "ssh": (("22", "tcp"),),
+    "http": (("80", "tcp"),),
 }
 """What each service lets in; the ports of sound and picture with their control ports (spec 10 §4.3)."""
 _DEVICE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
@@ -108,11 +109,12 @@ def chosen_services(answers: Answers, present: frozenset[str] = frozenset()) -> 
 
     What the answers do not mention stays as it is in `present`.
     """
-    mail, phone, firewall = answers.mail, answers.phone, answers.firewall
+    mail, phone, firewall, nodeinfo = answers.mail, answers.phone, answers.firewall, answers.nodeinfo
     is_ssh_answered = firewall is not None and "ssh" in firewall.model_fields_set
     wanted = (
         ("smtp", None if mail is None else mail.enable),
         (SIP, None if phone is None else phone.enable),
+        ("http", None if nodeinfo is None else nodeinfo.enable),
         ("ssh", firewall.ssh if firewall is not None and is_ssh_answered else None),
     )
     return tuple(name for name, is_wanted in wanted if (name in present if is_wanted is None else is_wanted))

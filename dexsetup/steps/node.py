@@ -1,12 +1,14 @@
 """What several steps ask about the node: which answers hold for it, its configuration, its address.
 
-Pure functions of a step's inputs. The configuration goes through three hands: the identity step gives it
-key, port and device, the peers step puts peers into the result of that, the allow step those who may call.
-All compute from the same bytes here, so every step sees the address and the port that the files will have.
+Pure functions of a step's inputs. The configuration goes through several hands: the identity step gives it
+key, port and device, and each list of the answers that belongs into it is put into the result of the one
+before, in the order of CONFIG_LISTS. All compute from the same bytes here, so every step sees the address and
+the port that the files will have.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from ipaddress import IPv6Address
 
 from dexrouter.config import ConfigError, RouterConfig, load_config
@@ -16,17 +18,18 @@ from dexsetup.answers.sense import is_switched_off
 from dexsetup.errors import AnswersError, MachineError
 from dexsetup.facts import Facts
 from dexsetup.steps.base import Inputs
-from dexsetup.steps.configuration import with_allowed, with_identity, with_peers
+from dexsetup.steps.configuration import with_allowed, with_identity, with_peers, with_tunnels
 
 __all__ = [
     "CONFIG",
+    "CONFIG_LISTS",
     "ReadsConfig",
     "address_of",
+    "config_with",
     "file_content",
     "imported_path",
     "needed_config",
     "parsed",
-    "peered_config",
     "planned_config",
     "present_config",
     "wanted_node",
@@ -34,6 +37,8 @@ __all__ = [
 ]
 
 CONFIG = "/etc/cjdroute.conf"
+CONFIG_LISTS = ("peer", "allow", "tunnel")
+"""The lists of the answers that stand in the configuration, in the order in which their steps put them in."""
 
 
 class ReadsConfig:
@@ -57,10 +62,10 @@ def wanted_node(answers: Answers, facts: Facts) -> Node | None:
         return None
     is_mail_wanted = answers.mail is not None and answers.mail.enable
     is_phone_wanted = answers.phone is not None and answers.phone.enable
-    is_peered = any(peer.state == "present" for peer in answers.peer)
     is_used = any(not is_switched_off(file, answers) for user in answers.user for file in user.files)
-    is_called = any(one.state == "present" for one in answers.allow)
-    is_node_needed = is_mail_wanted or is_phone_wanted or is_peered or is_called or is_used
+    is_connected = any(entry.is_wanted for name in CONFIG_LISTS for entry in getattr(answers, name))
+    is_told_of = answers.nodeinfo is not None and answers.nodeinfo.enable
+    is_node_needed = is_mail_wanted or is_phone_wanted or is_connected or is_used or is_told_of
     return Node() if is_node_needed else None
 
 
@@ -119,16 +124,23 @@ def with_node_identity(inputs: Inputs) -> bytes | None:
     return with_identity(present, node, inputs.draws.router_config, imported)
 
 
-def peered_config(inputs: Inputs) -> bytes | None:
-    """Return the same with the peers of the answers; None without a node."""
-    base = with_node_identity(inputs)
-    return None if base is None else with_peers(base, inputs.answers.peer)
+def config_with(inputs: Inputs, lists: Collection[str]) -> bytes | None:
+    """Return the same with these lists of the answers put in, in their order; None without a node."""
+    data, answers = with_node_identity(inputs), inputs.answers
+    if data is None:
+        return None
+    if "peer" in lists:
+        data = with_peers(data, answers.peer)
+    if "allow" in lists:
+        data = with_allowed(data, answers.allow, inputs.draws.secret)
+    if "tunnel" in lists:
+        data = with_tunnels(data, answers.tunnel)
+    return data
 
 
 def planned_config(inputs: Inputs) -> bytes | None:
     """Return the configuration as it will be when this plan is done; None without a node."""
-    base = peered_config(inputs)
-    return None if base is None else with_allowed(base, inputs.answers.allow, inputs.draws.secret)
+    return config_with(inputs, CONFIG_LISTS)
 
 
 def needed_config(inputs: Inputs) -> bytes:

@@ -15,7 +15,7 @@ import pytest
 
 from dexrouter.config import genconf
 from dexsetup.answers.load import parse_answers
-from dexsetup.answers.model import Allow, Answers, Firewall, Mail, Node, Peer, Phone, User
+from dexsetup.answers.model import Allow, Answers, Firewall, Mail, Node, Nodeinfo, Peer, Phone, Tunnel, User
 from dexsetup.answers.save import save_answers
 from dexsetup.commands.session import answers_step
 from dexsetup.detect import detect
@@ -37,6 +37,7 @@ RUN = "20261122T140211Z-3f"
 PARTS = 6
 """All places of a crash take a minute on a busy machine: each part is a test with a time limit of its own."""
 USER = 61000
+OTHER_KEY = "b465hml7z3g1vj22ktqdrc3z17mwjxl44cg0mj903n9vycxzqpv0.k"
 KEY = "lhj54c2xnczfurpw42d0h1bvc4qquclb4dw72q50tc83ucmm9zt0.k"
 DRAWS = Draws(genconf(random.Random(1).randbytes).encode(), b"s" * 32)
 RENDERER = JinjaRenderer()
@@ -45,9 +46,11 @@ TYPED = Answers(
     node=Node(udp_port=26041),
     peer=(Peer(public_key=KEY, address="192.0.2.1:26041", password=Secret("sesame-sesame"), name="n"),),
     allow=(Allow(login="Ann's box"), Allow(login="ben", password=Secret("sesame-of-ben"))),
-    firewall=Firewall(accept_risk=("mesh-mail",)),
+    firewall=Firewall(accept_risk=("mesh-mail", "mesh-web")),
     mail=Mail(),
     phone=Phone(),
+    tunnel=(Tunnel(public_key=KEY, ip4="10.66.0.2/24"), Tunnel(public_key=OTHER_KEY)),
+    nodeinfo=Nodeinfo(name="Jo"),
     user=(User(login="jo", real_name='Jo "J" Doe', files=("mailrc", "pinerc", "linphonerc")),),
 )
 SMTPD = b"[Service]\nType=forking\nExecStart=/usr/sbin/smtpd\n[Install]\nWantedBy=multi-user.target\n"
@@ -113,7 +116,7 @@ def planner(host: Host, answers: Answers, programs: Path) -> Callable[[], Plan]:
 
 
 def run(host: Host, answers: Answers, programs: Path, *, name: str = RUN, resume: bool = False) -> ExitCode:
-    options = Options(accepted_risks=frozenset({"mesh-mail"}), resume=resume)
+    options = Options(accepted_risks=frozenset({"mesh-mail", "mesh-web"}), resume=resume)
     make_plan = planner(host, answers, programs)
     return Engine(host, make_plan, lambda _: None, run=name, options=options).run().code
 
@@ -156,7 +159,7 @@ def test_second_run_changes_nothing_and_undo_gives_everything_back(tmp_path: Pat
 def test_switching_off_removes_what_we_put_there_and_nothing_else(tmp_path: Path, programs: Path) -> None:
     """Enable = false takes mail away again; the node and the user's own lines stay."""
     host = machine(tmp_path / "image")
-    run(host, TYPED, programs)
+    assert run(host, TYPED, programs) is ExitCode.OK
     off = Answers(schema=1, mail=Mail(enable=False))
     assert run(host, off, programs, name="20261122T150000Z-00") is ExitCode.OK
     names = set(snapshot(host))
@@ -171,7 +174,7 @@ def test_switching_off_removes_what_we_put_there_and_nothing_else(tmp_path: Path
 def test_crash_anywhere_then_undo(tmp_path: Path, programs: Path, part: int) -> None:
     """Whatever mutation of a real set-up the crash hits, undo gives back equal bytes, modes and owners."""
     counting = CrashingHost(machine(tmp_path / "count"))
-    run(counting.as_host(), TYPED, programs)
+    assert run(counting.as_host(), TYPED, programs) is ExitCode.OK
     for at in range(1 + part, counting.mutations + 1, PARTS):
         host = machine(tmp_path / f"{at}")
         before = snapshot(host)
@@ -187,7 +190,7 @@ def test_crash_then_resume_completes_the_run(tmp_path: Path, programs: Path) -> 
     """Going on after a crash gives what an undisturbed run gives."""
     whole = machine(tmp_path / "whole")
     counting = CrashingHost(whole)
-    run(counting.as_host(), TYPED, programs)
+    assert run(counting.as_host(), TYPED, programs) is ExitCode.OK
     wanted = snapshot(whole)
     for at in range(2, counting.mutations + 1, 11):
         host = machine(tmp_path / f"{at}")

@@ -64,6 +64,25 @@ CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ),
     ("mailname", "opensmtpd/mailname.j2", {"literal": LITERAL}),
     ("smtpd-resolv.conf", "opensmtpd/smtpd-resolv.conf.j2", {}),
+    (
+        "nodeinfo.json",
+        "nodeinfo/nodeinfo.json.j2",
+        {
+            "public_key": "b465hml7z3g1vj22ktqdrc3z17mwjxl44cg0mj903n9vycxzqpv0.k",
+            "literal": f"[{ADDRESS}]",
+            "name": 'Jo "the ☎" </script>',
+            "contact": f"jo@{LITERAL}",
+            "services": [
+                {"name": "mail", "uri": f"mailto:jo@{LITERAL}"},
+                {"name": "calls", "uri": f"sip:jo@[{ADDRESS}]"},
+            ],
+        },
+    ),
+    (
+        "nodeinfo.json.bare",
+        "nodeinfo/nodeinfo.json.j2",
+        {"public_key": "k", "literal": "[fc00::1]", "name": "", "contact": "", "services": []},
+    ),
     ("10-dexsetup.conf", "opensmtpd/10-dexsetup.conf.j2", {"resolver": "/etc/dexsetup/smtpd-resolv.conf"}),
     ("10-dexsetup.conf.relay-any", "opensmtpd/10-dexsetup.conf.j2", {"resolver": ""}),
     ("mailrc", "mailrc/mailrc.j2", {**MAILRC, "sender": f'"Doe, Jo" <carol@{LITERAL}>'}),
