@@ -18,6 +18,7 @@ __all__ = ["main"]
 
 BAD_INPUT = 255
 _SEED_SIZE = 64
+_BENCH_SECONDS = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,6 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if options.genconf or options.genconf_seed:
         return _genconf(seeded=options.genconf_seed, ethernet=options.eth)
+    if options.bench:
+        from dexrouter.cli.bench import bench
+
+        return bench(_BENCH_SECONDS)
     if options.show_offloads:
         return _show_offloads()
     if not options.config and sys.stdin is not None and sys.stdin.isatty():
@@ -68,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--eth", action="store_true", help="with --genconf: peer over Ethernet frames, too")
     parser.add_argument("--cleanconf", action="store_true", help="print a configuration without comments")
+    parser.add_argument(
+        "--bench", action="store_true", help="measure encryption and forwarding on this machine"
+    )
     parser.add_argument("--nobg", action="store_true", help="stay in the foreground (it always does)")
     parser.add_argument(
         "--show-offloads", action="store_true", help="say which of the kernel's offloads are used, or why not"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dexrouter import PROTOCOL_VERSION, __version__
+from dexrouter.cli.bench import bench
 from dexrouter.cli.daemon import main
 from dexrouter.config import load_config
 
@@ -40,6 +42,18 @@ def test_the_version_tells_that_of_the_protocol_too(capsys: pytest.CaptureFixtur
         assert capsys.readouterr().out == (
             f"dexrouter {__version__}\nCjdns protocol version: {PROTOCOL_VERSION}\n"
         )
+
+
+def test_a_benchmark_tells_both_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    """In the form of cjdroute's, and neither is nothing."""
+    assert bench(0.01) == 0
+    crypto, relay = capsys.readouterr().out.splitlines()
+    found = re.fullmatch(r"Benchmark salsa20/poly1305 in \d+ms\. (\d+) kilobits per second", crypto)
+    passed = re.fullmatch(r"Benchmark Switching in \d+ms\. (\d+) packets per second", relay)
+    assert found is not None
+    assert passed is not None
+    assert int(found[1]) > 1000
+    assert int(passed[1]) > 100
 
 
 def test_a_generated_configuration_is_good_and_never_the_same(capsys: pytest.CaptureFixture[str]) -> None:
