@@ -57,7 +57,7 @@ class Access(StrEnum):
     """The firewall did not say."""
 
 
-_HEADINGS = {Source.MESH: "From the mesh", Source.NETWORK: "From the network around it"}
+_HEADINGS = {Source.MESH: "From the mesh", Source.NETWORK: "From other networks"}
 
 
 @dataclass(frozen=True, slots=True)

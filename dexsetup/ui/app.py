@@ -22,7 +22,7 @@ from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.widget import Widget
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 from dexsetup.exitcodes import ExitCode
 from dexsetup.ui.faults import told
@@ -30,6 +30,7 @@ from dexsetup.ui.frame import SECTION_PAGES, STEPS, Frame
 from dexsetup.ui.glyphs import AsciiFilter
 from dexsetup.ui.messages import (
     Failed,
+    Found,
     Heard,
     LookDone,
     Probed,
@@ -152,8 +153,8 @@ class Wizard(App[ExitCode]):
 
     @property
     def is_typing(self) -> bool:
-        """Whether letters go into a text."""
-        return isinstance(self.focused, Input | TextArea)
+        """Whether letters go into a text of the page."""
+        return isinstance(self.focused, Input)
 
     @property
     def is_over(self) -> bool:
@@ -394,6 +395,7 @@ class Wizard(App[ExitCode]):
         if is_first:
             self._draft = message.draft
         self.planning.soon(0.0)
+        self.probing.listen()
         wanted, self._wanted_page = self._wanted_page, ""
         if not wanted and is_first and self.survey.is_set_up and self.survey.interrupted is None:
             wanted = "Home" if self.survey.given is None else ""
@@ -435,6 +437,12 @@ class Wizard(App[ExitCode]):
         if self.step == "Peers":
             self.renew_page()
 
+    def on_found(self, message: Found) -> None:
+        """Show a neighbour on the local network."""
+        self.probing.found(message.neighbour)
+        if self.step == "Peers":
+            self.renew_page()
+
     def on_probes_done(self) -> None:
         """Say what became of the search for peers."""
         self.probing.done()
@@ -463,5 +471,5 @@ class Wizard(App[ExitCode]):
     def on_pulsed(self, message: Pulsed) -> None:
         """Show the running node."""
         self.watching.take(message.pulse)
-        if self.step == "Home":
+        if self.step in {"Home", "Peers"}:
             self.renew_page()

@@ -32,6 +32,7 @@ from dexsetup.exitcodes import ExitCode
 from dexsetup.facts import Facts
 from dexsetup.host.base import Host
 from dexsetup.invitation import Invitation, invite, reachable_address
+from dexsetup.neighbours import Neighbour, listen
 from dexsetup.plan.check import CheckedStep
 from dexsetup.plan.engine import Engine, Options
 from dexsetup.plan.events import Checked, Event, Listener, PlanMade
@@ -49,9 +50,10 @@ from dexsetup.steps.node import address_of
 from dexsetup.ui.draft import Draft
 from dexsetup.ui.pulse import Pulse, Watcher
 
-__all__ = ["Desk", "Looked", "Prober", "RunFact", "Survey", "command_line", "save_draft"]
+__all__ = ["Desk", "Ear", "Looked", "Prober", "RunFact", "Survey", "command_line", "save_draft"]
 
 Prober = Callable[..., tuple[Result, ...]]
+Ear = Callable[..., tuple[str, ...]]
 
 
 class _QuietSession(Session):
@@ -125,13 +127,20 @@ class Looked:
 
 
 class Desk:
-    """One wizard's work. `host` and `prober` can be given for tests."""
+    """One wizard's work. `host`, `prober` and `ear` can be given for tests."""
 
     def __init__(
-        self, flags: Flags, *, host: Host | None = None, prober: Prober = probe_peers, answers: str = ""
+        self,
+        flags: Flags,
+        *,
+        host: Host | None = None,
+        prober: Prober = probe_peers,
+        ear: Ear = listen,
+        answers: str = "",
     ) -> None:
         self.flags = flags
         self.prober = prober
+        self.ear = ear
         self._host = host
         self._answers = answers
         self._engine: Engine | None = None
@@ -154,6 +163,7 @@ class Desk:
     def survey(self) -> Survey:
         """Look at everything that the first screen shows. Raises DexsetupError."""
         session = self.session
+        session.__dict__.pop("facts", None)  # a look is a fresh one: a run may have changed the machine
         config = present_config(session)
         content = session.host.read("/etc/cjdroute.conf") if config is not None else None
         given, problems = self._given()
@@ -221,6 +231,12 @@ class Desk:
     ) -> None:
         """Ask peers whether they answer."""
         self.prober(peers, report=report, is_stopped=is_stopped)
+
+    def listen(
+        self, own_address: str, report: Callable[[Neighbour], None], is_stopped: Callable[[], bool]
+    ) -> tuple[str, ...]:
+        """Tell each neighbour on the local network, until it is stopped; return why some cannot be heard."""
+        return self.ear(report, is_stopped, own_address=own_address)
 
     def look(self, draft: Draft) -> Looked:
         """Plan a draft and compare it with the machine. Changes nothing."""

@@ -23,7 +23,7 @@ __all__ = ["SECTION_PAGES", "STEPS", "Frame"]
 STEPS = ("Welcome", "Identity", "Peers", "Firewall", "Mail", "Phone", "Review", "Apply", "Home")
 SECTION_PAGES = {"node": "Identity", "peer": "Peers", "user": "Mail"}
 """Where the questions of a section are, unless the page has the section's name."""
-_WIDE, _NARROW = 100, 72
+_WIDEST, _WIDE, _NARROW = 140, 100, 72
 _SMALLEST = Size(60, 16)
 _KEYS = "F1 Help  F2 Diff  ^B Back  ^N Next  ^Q Quit"
 _TOO_SMALL = (
@@ -56,6 +56,7 @@ class Frame:
         """Use the room there is."""
         screen = self._wizard.screen_stack[0]
         screen.set_class(size.width < _NARROW, "narrow")
+        screen.set_class(size.width >= _WIDEST, "wide")
         screen.set_class(size.width < _SMALLEST.width or size.height < _SMALLEST.height, "tiny")
         self.draw(size.width)
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dexsetup.exitcodes import ExitCode
+    from dexsetup.neighbours import Neighbour
     from dexsetup.plan.events import Event
     from dexsetup.probe import Result
     from dexsetup.ui.desk import Desk, Looked, Survey
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Failed",
+    "Found",
     "Heard",
     "LookDone",
     "Probed",
@@ -64,6 +66,14 @@ class Probed(Message):
     def __init__(self, result: Result) -> None:
         super().__init__()
         self.result = result
+
+
+class Found(Message):
+    """A neighbour on the local network was heard."""
+
+    def __init__(self, neighbour: Neighbour) -> None:
+        super().__init__()
+        self.neighbour = neighbour
 
 
 class ProbesDone(Message):

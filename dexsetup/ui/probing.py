@@ -1,14 +1,17 @@
-"""Which peers answer: asked in a thread, each answer shown as it comes, the best proposed at the end."""
+"""Which peers answer, and who is on the local network: asked and heard in threads, shown as it comes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from dexsetup.ui.messages import Probed, ProbesDone
+from textual.worker import get_current_worker
+
+from dexsetup.ui.messages import Found, Probed, ProbesDone, TaskDone
 
 if TYPE_CHECKING:
     from dexrouter.config import ConnectTo
+    from dexsetup.neighbours import Neighbour
     from dexsetup.probe import Result
     from dexsetup.ui.app import Wizard
 
@@ -23,8 +26,19 @@ class Probing:
         self.results: dict[str, Result] = {}
         """By address: what came of asking a peer."""
         self.asked: set[str] = set()
-        self.is_under_way = False
+        self._running = 0
+        self._is_public_asked = False
+        self.neighbours: dict[str, Neighbour] = {}
+        """By address: who was heard on the local network."""
+        self.deaf: tuple[str, ...] = ()
+        """Why some of them cannot be heard."""
+        self.is_listening = False
         self._words = ""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether somebody is being asked."""
+        return self._running > 0
 
     @property
     def words(self) -> str:
@@ -34,7 +48,7 @@ class Probing:
 
     def ask_once(self) -> None:
         """Ask the public peers, if nobody did yet."""
-        if not self.asked:
+        if not self._is_public_asked:
             self.ask()
 
     def ask(self, peers: Iterable[ConnectTo] = (), *, is_forced: bool = False) -> None:
@@ -47,10 +61,11 @@ class Probing:
             if is_forced:
                 self.results = {}
                 self.asked = set()
+            self._is_public_asked = True
             own = (peer.connect_to() for peer in wizard.survey.public.peers)
             chosen = (*wizard.survey.configured, *own)
         self.asked |= {peer.address for peer in chosen}
-        self.is_under_way = True
+        self._running += 1
         desk = wizard.desk
 
         def work() -> None:
@@ -68,10 +83,12 @@ class Probing:
         self.results[result.peer.address] = result
 
     def done(self) -> None:
-        """Propose the best, where nobody has chosen yet."""
+        """Propose the best when all were asked, where nobody has chosen yet."""
         from dexsetup.ui.defaults import best_peers  # noqa: PLC0415 - comes with the answers, after first paint
 
-        self.is_under_way = False
+        self._running -= 1
+        if self.is_under_way:
+            return
         draft, survey = self._wizard.draft, self._wizard.survey
         has_any = bool(draft.answers.peer) or survey is None or bool(survey.configured)
         if survey is None or has_any or draft.is_peers_chosen:
@@ -88,6 +105,41 @@ class Probing:
             else "None answers: is this machine on the Internet?"
         )
 
+    def listen(self) -> None:
+        """Listen for neighbours, from now until the program ends."""
+        wizard = self._wizard
+        survey = wizard.survey
+        if self.is_listening or survey is None or not survey.is_live:
+            return
+        self.is_listening = True
+        desk, own = wizard.desk, survey.address
+
+        def work() -> None:
+            worker = get_current_worker()
+
+            def is_stopped() -> bool:
+                return wizard.is_over or worker.is_cancelled
+
+            reasons = desk.listen(own, self._hear_neighbour, is_stopped)
+            if not is_stopped():
+                wizard.post_message(TaskDone(lambda: self._is_deaf(reasons)))
+
+        wizard.in_thread("listen", work)
+
+    def _hear_neighbour(self, neighbour: Neighbour) -> None:
+        self._wizard.post_message(Found(neighbour))
+
+    def _is_deaf(self, reasons: tuple[str, ...]) -> None:
+        self.is_listening = False
+        self.deaf = reasons
+        self._wizard.renew_page()
+
+    def found(self, neighbour: Neighbour) -> None:
+        """Take in a neighbour, and ask whether it answers: that proves its key."""
+        self.neighbours[neighbour.address] = neighbour
+        if (entry := neighbour.connect_to()) is not None:
+            self.ask([entry])
+
     def failed(self) -> None:
         """Know that asking came to nothing."""
-        self.is_under_way = False
+        self._running -= 1

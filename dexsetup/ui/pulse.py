@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from dexrouter.admin.access import Access
 from dexrouter.admin.client import AdminClient, AdminError
@@ -44,6 +45,15 @@ class PeerLine:
     received: int
     minute: tuple[float, ...]
     """Traffic of both ways in kbit/s, one value a second, the latest last."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its address is one of the local network."""
+        host = self.address.rpartition(":")[0].strip("[]")
+        try:
+            return ip_address(host).is_private
+        except ValueError:
+            return True  # a hardware address
 
     @property
     def loss_percent(self) -> float:

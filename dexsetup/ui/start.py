@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -43,7 +44,10 @@ def open_wizard(
 
     if not ask:
         draw_first_frame()
+    gc.disable()  # four hundred modules leave no garbage while they load; looking for it takes time
     from dexsetup.ui.app import Wizard  # noqa: PLC0415 - the toolkit takes its time: the first frame is there
+
+    gc.enable()
     from dexsetup.ui.glyphs import is_ascii_terminal  # noqa: PLC0415 - as above
 
     def make_desk() -> Desk:

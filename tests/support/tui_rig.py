@@ -94,9 +94,15 @@ def fake_prober(
     return tuple(results)
 
 
-def desk_for(host: FakeHost, *, answers: str = "", prober: Any = fake_prober) -> Desk:
+def silent_ear(report: Any, is_stopped: Callable[[], bool], *, own_address: str) -> tuple[str, ...]:
+    """Hear nobody on the local network."""
+    del report, is_stopped, own_address
+    return ()
+
+
+def desk_for(host: FakeHost, *, answers: str = "", prober: Any = fake_prober, ear: Any = silent_ear) -> Desk:
     """Return a desk at that machine whose key is drawn the same every time."""
-    desk = Desk(Flags(), host=host, prober=prober, answers=answers)
+    desk = Desk(Flags(), host=host, prober=prober, ear=ear, answers=answers)
     desk.session.__dict__["draws"] = Draws(DRAWN, SECRET)
     return desk
 

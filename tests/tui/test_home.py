@@ -9,6 +9,7 @@ import pytest
 
 from dexrouter.admin.access import Access
 from dexsetup.host.base import Completed
+from dexsetup.plan.events import Checked, Grade
 from dexsetup.plan.places import RUNS
 from dexsetup.ui.pulse import Pulse, Watcher, queue_of, sparkline
 from loop_nodes import ADMIN_PASSWORD, running_node
@@ -140,6 +141,38 @@ def test_verify_says_what_holds() -> None:
         assert "ok   router" in driver.text
 
     drive(desk_for(host), play, size=(100, 40))
+
+
+def test_home_says_what_the_mesh_reaches_now() -> None:
+    """By the zone that has the mesh interface, not by what somebody wished."""
+    host = debian_host()
+
+    async def play(driver: Driver) -> None:
+        await applied(driver)
+        await driver.until(lambda: "open     to the mesh: mail 25/tcp" in driver.text)
+        services, interfaces = host.firewall.zones["cjdns"]
+        host.firewall.zones["cjdns"] = (services | {"ssh"}, interfaces)
+        driver.wizard.survey_again()
+        await driver.until(lambda: "to the mesh: mail 25/tcp, ssh 22/tcp" in driver.text)
+
+    drive(desk_for(host), play, size=(100, 40))
+
+
+def test_in_a_small_window_what_is_not_well_is_seen_first() -> None:
+    """Observations that do not fit are counted, the good ones."""
+    host = debian_host()
+
+    async def play(driver: Driver) -> None:
+        await applied(driver)
+        driver.wizard.watching.checks = [
+            *(Checked("router", Grade.OK, f"{number} is well") for number in range(9)),
+            Checked("mail", Grade.FAIL, "smtpd is away"),
+        ]
+        driver.wizard.renew()
+        assert "FAIL mail     smtpd is away" in driver.text
+        assert "more: v checks again" in driver.text
+
+    drive(desk_for(host), play)
 
 
 def test_undo_asks_and_gives_back_what_was_there() -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from ipaddress import IPv6Address
 from pathlib import Path
 
 from dexrouter.config import ConnectTo, apply_edits, upsert_peer
 from dexrouter.crypto.keys import address_of, parse_public_key
 from dexsetup.card import Card, card_link
+from dexsetup.host.base import UnitState
+from dexsetup.neighbours import Neighbour
+from dexsetup.ui.pulse import PeerLine, Pulse
 from dexsetup.ui.widgets.lines import Rows
 from step_inputs import ADDRESS, DRAWN, OTHER_KEY, SPARE_KEY
 from tui_rig import Driver, debian_host, desk_for, drive
@@ -38,7 +43,7 @@ def test_the_list_is_sorted_by_round_trip_and_says_what_came_of_each() -> None:
         assert len(times) == 11
         assert "no answer" in rows[-1].text
 
-    drive(desk_for(debian_host()), play, size=(120, 30))
+    drive(desk_for(debian_host()), play, size=(150, 30))
 
 
 def test_pasted_rubbish_says_which_entry_and_why_and_keeps_the_good_ones() -> None:
@@ -169,3 +174,95 @@ def test_secrets_are_nowhere_on_the_screen() -> None:
             await driver.press("escape")
 
     drive(desk_for(debian_host()), play)
+
+
+NEIGHBOUR = Neighbour("192.168.1.5:26041", OTHER_KEY, 21, password=b"\xff" * 20)
+BY_FRAMES = Neighbour("02:00:00:00:00:0a", SPARE_KEY, 21, "eth0")
+
+
+def hears(*neighbours: Neighbour) -> Callable[..., tuple[str, ...]]:
+    """Return an ear that hears these, and then nothing more until the wizard ends."""
+
+    def listen(
+        report: Callable[[Neighbour], None], is_stopped: Callable[[], bool], *, own_address: str
+    ) -> tuple[str, ...]:
+        assert own_address == ADDRESS
+        for neighbour in neighbours:
+            report(neighbour)
+        while not is_stopped():
+            time.sleep(0.01)
+        return ()
+
+    return listen
+
+
+def test_neighbours_are_shown_before_a_router_runs() -> None:
+    """With address and place; UDP ones are asked for a handshake, and the best public ones stay proposed."""
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(3, "Peers")
+        await driver.until(lambda: driver.wizard.draft.answers.peer)
+        rows = driver.wizard.page.query_one("#peers", Rows).rows
+        assert [row.text[:3] for row in rows[:4]] == ["[x]"] * 4
+        assert f"{OTHER_KEY[:8]} v21" in rows[0].text
+        assert "192.168.1.5:26041" in rows[0].text
+        assert "no answer" in rows[0].text
+        assert rows[0].text.endswith("local network")
+        assert "02:00:00:00:00:0a" in rows[1].text
+        assert "heard" in rows[1].text
+        assert "2 found on the local network" in driver.text
+        driver.wizard.page.query_one("#peers").focus()
+        await driver.press("home", "space")
+        assert "A neighbour needs no tick" in driver.text
+
+    wizard = drive(desk_for(debian_host(), ear=hears(NEIGHBOUR, BY_FRAMES)), play, size=(150, 30))
+    assert [peer.name for peer in wizard.draft.answers.peer] == ["trnsz-jp", "sssemil.k"]
+
+
+def test_neighbours_are_not_looked_for_when_the_answer_is_no() -> None:
+    """They are heard all the same, and shown without a tick."""
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(3, "Peers")
+        driver.wizard.draft.put("node", "lan_peering", value=False)
+        driver.wizard.renew()
+        await driver.until(lambda: f"[ ] {OTHER_KEY[:8]}" in driver.text)
+
+    drive(desk_for(debian_host(), ear=hears(NEIGHBOUR)), play, size=(150, 30))
+
+
+def test_a_local_network_that_cannot_be_heard_says_why() -> None:
+    def deaf(*_: object, **__: object) -> tuple[str, ...]:
+        return "UDP: Address already in use", "Ethernet: Operation not permitted"
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(3, "Peers")
+        await driver.until(lambda: "cannot be heard. UDP: Address already in use" in driver.text)
+
+    drive(desk_for(debian_host(), ear=deaf), play, size=(150, 30))
+
+
+def test_neighbours_of_a_running_router_come_from_the_router() -> None:
+    """Who calls without being configured stands there with its state, and whether it is near."""
+    host = debian_host()
+    host.services.units["dexrouter.service"] = UnitState(exists=True, enabled=True, active=True)
+    desk = desk_for(host)
+    near, far = (
+        PeerLine(address, "outer", "ESTABLISHED", True, 0.0, 0.0, 3, 0, 9, ())
+        for address in ("192.168.1.9:4000", "9.9.9.9:4000")
+    )
+    desk.__dict__["pulse"] = lambda: Pulse(ADDRESS, True, (near, far), (), "")
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(3, "Peers")
+        await driver.until(lambda: "192.168.1.9:4000" in driver.text)
+        rows = {row.key.strip(): row.text for row in driver.wizard.page.query_one("#peers", Rows).rows}
+        assert rows["192.168.1.9:4000"].startswith("[=] ESTABLISHED")
+        assert rows["192.168.1.9:4000"].endswith("local network")
+        assert rows["9.9.9.9:4000"].endswith("calls this node")
+
+    drive(desk, play, size=(150, 30))

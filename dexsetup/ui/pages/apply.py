@@ -110,16 +110,15 @@ class ApplyPage(Page):
 
 def _outcome(run: RunView) -> list[str]:
     lines = list(run.error)
-    for failed in run.failures:
-        lines.append(f"FAIL {failed.step}: {failed.what}")
-        lines += [f"  said: {line}" for line in failed.why.splitlines()]
-        lines += [f"  Done about it: {failed.done}"] if failed.done else []
-        lines += [f"  You can: {failed.advice}"] if failed.advice else []
-    lines += [f"{check.grade:<4} {check.step:<8} {check.text}" for check in run.checks]
     if run.done is not None:
         lines.append(run.done.text)
         if run.done.run:
             lines.append(f"To go back: dexsetup undo {run.done.run}")
     elif run.is_stopping:
         lines.append("Stopping after the change that is under way \u2026")
-    return lines
+    for failed in run.failures:
+        lines.append(f"FAIL {failed.step}: {failed.what}")
+        lines += [f"  said: {line}" for line in failed.why.splitlines()]
+        lines += [f"  Done about it: {failed.done}"] if failed.done else []
+        lines += [f"  You can: {failed.advice}"] if failed.advice else []
+    return lines + [f"{check.grade:<4} {check.step:<8} {check.text}" for check in run.checks]

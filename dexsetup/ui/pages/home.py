@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Static
 
+from dexsetup.exposure import Access, Source
+from dexsetup.plan.events import Checked, Grade
 from dexsetup.ui.glyphs import clean, shortened
 from dexsetup.ui.pages.base import Page, clean_lines
 from dexsetup.ui.pulse import Letter, PeerLine, Pulse, sparkline
@@ -20,6 +23,8 @@ _SPARK = 20
 _WIDE, _MIDDLE = 96, 70
 _SECONDS = 1.0
 _LETTERS_SHOWN = 3
+_OTHER_LINES = 16
+"""What Home shows beside the checks, with a few peers and letters."""
 _HELP = (
     "This page looks once a second and changes nothing by itself. a adds a peer, m sends a test letter to"
     " a person here, v checks from end to end, u gives back what was there before the last run, c shows "
@@ -73,7 +78,7 @@ class HomePage(Page):
         self.query_one("#who", Static).update(clean_lines(self._who()))
         self.query_one("#head", Static).update(self._head())
         self.query_one("#live", Rows).show(self._rows(pulse))
-        self.query_one("#live", Rows).styles.max_height = max(3, self.size.height - 13)
+        self.query_one("#live", Rows).styles.max_height = max(3, self.size.height - 14)
         self.query_one("#letters", Static).update(clean_lines(_letters(pulse)))
         self.query_one("#checks", Static).update(clean_lines("\n".join(self._checks())))
 
@@ -89,15 +94,15 @@ class HomePage(Page):
         return "\n".join(lines)
 
     def _reachable(self) -> list[str]:
-        """Say what others reach here: by the answers that were applied, and the router's ports."""
-        answers = self.wizard.draft.answers
-        survey = self.wizard.survey
-        names = [
-            f"UDP {port} (calls from other nodes)" for port in (survey.udp_ports if survey else ()) if port
-        ]
-        if answers.mail is not None and answers.mail.enable:
-            names.append("from the mesh: mail 25")
-        return names or ["nothing"]
+        """Say what others reach here, as the firewall has it now; only the router's ports if nobody knows."""
+        wizard = self.wizard
+        step = wizard.planning.step("firewall")
+        doors = step.doors if step is not None else ()
+        mesh = [door.text for door in doors if door.source is Source.MESH and door.before is Access.OPEN]
+        if doors:
+            return [f"to the mesh: {', '.join(mesh) or 'nothing'}"]
+        ports = wizard.survey.udp_ports if wizard.survey is not None else ()
+        return [f"to other nodes: UDP {port}" for port in ports if port] or ["nothing"]
 
     def _columns(self) -> list[tuple[str, int, str]]:
         """Return the columns that there is room for: heading, width, alignment."""
@@ -110,7 +115,7 @@ class HomePage(Page):
         rest = width - sum(size + 1 for _, size, _ in columns)
         if width < _MIDDLE:
             return [("peer", max(8, rest), "<"), *columns]
-        address = max(12, rest * 3 // 5)
+        address = max(21, rest * 3 // 5)
         return [("peer", max(6, rest - address - 1), "<"), ("address", address, "<"), *columns]
 
     def _head(self) -> str:
@@ -130,7 +135,7 @@ class HomePage(Page):
         if self.wizard.is_ascii:
             minute = f"most {max(peer.minute, default=0.0):.1f} kbit/s"
         values = {
-            "peer": "(calls us)" if peer.is_incoming else clean(peer.name),
+            "peer": _caller(peer) if peer.is_incoming else clean(peer.name),
             "address": peer.address,
             "state": peer.state,
             "rtt": f"{peer.rtt_ms} ms" if peer.rtt_ms is not None else "-",
@@ -146,7 +151,7 @@ class HomePage(Page):
         survey = wizard.survey
         lines = []
         if wizard.watching.checks:
-            lines += [f"{check.grade:<4} {check.step:<8} {check.text}" for check in wizard.watching.checks]
+            lines += _check_lines(wizard.watching.checks, max(2, self.size.height - _OTHER_LINES))
         elif wizard.watching.is_verifying:
             lines.append("Checking from end to end \u2026")
         else:
@@ -187,6 +192,25 @@ class HomePage(Page):
     def key_c(self) -> None:
         """Show the card."""
         self.wizard.sheets.card()
+
+
+def _check_lines(checks: Sequence[Checked], room: int) -> list[str]:
+    """Return observations in as many lines as there are, what is not well first."""
+    ordered = sorted(checks, key=lambda check: check.grade is Grade.OK)
+    shown = ordered if len(ordered) <= room else ordered[: room - 1]
+    lines = [f"{check.grade:<4} {check.step:<8} {check.text}" for check in shown]
+    rest = ordered[len(shown) :]
+    if rest:
+        is_well = all(check.grade is Grade.OK for check in rest)
+        lines.append(
+            f"{'ok  ' if is_well else 'warn'} {len(rest)} more: v checks again, a larger window shows all"
+        )
+    return lines
+
+
+def _caller(peer: PeerLine) -> str:
+    """Return what to call a peer that nobody configured."""
+    return "(neighbour)" if peer.is_local else "(calls us)"
 
 
 def _letters(pulse: Pulse | None) -> str:

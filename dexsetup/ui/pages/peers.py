@@ -2,10 +2,12 @@
 
 [=] is on the machine and stays    [x] will be called    [ ] could be called
 [-] will be removed, or cannot be used
+A neighbour on the local network is [x] while neighbours are looked for, and never a question of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -21,13 +23,17 @@ from dexsetup.ui.widgets.lines import Row, Rows
 
 if TYPE_CHECKING:
     from dexsetup.probe import Result
+    from dexsetup.ui.app import Wizard
+    from dexsetup.ui.probing import Probing
 
 __all__ = ["PeersPage", "peer_rows"]
 
+_SECONDS = 1.0
 _HELP = (
     "This page decides which nodes are called. Space ticks a node; p takes what somebody sent you, in any"
     " form that is going around, many at once; o reads a file; d takes one out; c shows what to send to a"
-    " friend. Peers that are on the machine and not named here stay as they are."
+    " friend. Peers that are on the machine and not named here stay as they are. Neighbours on the local"
+    " network are heard while this program is open, each within 33 seconds; hardware addresses only by root."
 )
 
 
@@ -50,14 +56,18 @@ class PeersPage(FormPage):
         rows = Rows(id="peers")
         rows.styles.max_height = 12
         yield rows
-        yield Static("", classes="title")
+        yield Static("", id="lan", classes="hint", markup=False)
         yield from self.field(question_for("node", "lan_peering"))
         yield self.buttons()
 
     def on_mount(self) -> None:
         """Ask the public ones, if nobody did yet."""
+        wizard = self.wizard
         self.renew()
-        self.wizard.probing.ask_once()
+        wizard.probing.ask_once()
+        if wizard.survey is not None and wizard.survey.facts.running_router != "none":
+            wizard.watching.look()
+            self.set_interval(_SECONDS, wizard.watching.look)
 
     def on_resize(self) -> None:
         """Use the room."""
@@ -75,7 +85,8 @@ class PeersPage(FormPage):
         width = max(40, self.size.width - 2)
         rows = self.query_one("#peers", Rows)
         rows.show(peer_rows(self, width))
-        rows.styles.max_height = max(4, self.size.height - 11)
+        rows.styles.max_height = max(4, self.size.height - 12)
+        self.query_one("#lan", Static).update(_lan_words(wizard.probing))
         asked, count = len(wizard.probing.results), len(wizard.probing.asked)
         state = f"asking: {asked} of {count}" if wizard.probing.is_under_way else ""
         name, address = _widths(width)
@@ -111,6 +122,9 @@ class PeersPage(FormPage):
             draft.keep_peer(public_key)
         elif answer is not None and answer.address == address:
             draft.drop_peer(public_key, is_present=False)
+        elif address in wizard.probing.neighbours:
+            wizard.say("A neighbour needs no tick: it is called by itself, as answered below.")
+            return
         elif (entry := self._entry(key)) is not None and not self._is_configured(public_key):
             draft.add_peers([entry])
         wizard.draft_changed()
@@ -196,6 +210,8 @@ def peer_rows(page: PeersPage, width: int) -> list[Row]:
     def row(key: str, mark: str, name: str, address: str, place: str) -> Row:
         result = results.get(address)
         text = result.text if result is not None else "\u2026" if address in wizard.probing.asked else "-"
+        if result is None and address in wizard.probing.neighbours:
+            text = "heard"
         first = f"[{mark}] {shortened(clean(name), name_width):<{name_width}}"
         look = "good" if mark == "x" else "bad" if mark == "-" else ""
         return Row(
@@ -211,6 +227,8 @@ def peer_rows(page: PeersPage, width: int) -> list[Row]:
             row(_key(peer), mark, peer.peer_name or peer.public_key[:12], peer.address, "on this machine")
         )
         shown.add(_key(peer))
+    known = {peer.public_key for peer in survey.configured}
+    rows += [row(*found) for found in _neighbour_rows(wizard, known)]
     public = {_key(peer): peer for peer in survey.public.peers}
     for chosen in draft.answers.peer:
         key = f"{chosen.public_key} {chosen.address}"
@@ -225,6 +243,32 @@ def peer_rows(page: PeersPage, width: int) -> list[Row]:
         mark = "-" if result is not None and result.answer in {"bad key", "bad address"} else " "
         rows.append(row(_key(entry), mark, entry.peer_name, entry.address, entry.place))
     return rows
+
+
+def _neighbour_rows(wizard: Wizard, known: set[str]) -> Iterator[tuple[str, str, str, str, str]]:
+    """Give (key, mark, name, address, place) of neighbours that were heard, and of those the router has."""
+    is_wanted = wizard.draft.value("node", "lan_peering") is not False
+    for one in wizard.probing.neighbours.values():
+        if one.public_key not in known:
+            name = f"{one.public_key[:8]} v{one.version}"
+            key = f"{one.public_key} {one.address}"
+            yield key, "x" if is_wanted else " ", name, one.address, one.place
+    heard = set(wizard.probing.neighbours)
+    for line in wizard.watching.pulse.peers if wizard.watching.pulse is not None else ():
+        if line.is_incoming and line.address not in heard:
+            place = "local network" if line.is_local else "calls this node"
+            yield f" {line.address}", "=", line.state, line.address, place
+
+
+def _lan_words(probing: Probing) -> str:
+    count = len(probing.neighbours)
+    if count:
+        return f"{count} found on the local network. Each is called by itself, if you answer yes:"
+    if probing.is_listening:
+        return "Listening on the local network: nobody yet. A neighbour speaks up every 33 seconds."
+    if probing.deaf:
+        return f"The local network cannot be heard. {'; '.join(probing.deaf)}"
+    return ""
 
 
 def _order(result: Result | None) -> float:
