@@ -261,7 +261,7 @@ class PosixFiles:
                 _rename_directory(place, old)
             _rename_directory(fresh, place)
             shutil.rmtree(old, ignore_errors=True)
-            self._relabel(path)
+            self._relabel(path, is_tree=True)
 
         self._change(f"copying {source} to {path}", work, None)
 
@@ -378,7 +378,7 @@ class PosixFiles:
     def _label_like(self, fd: int, parent: int, name: str) -> None:
         """Give the new file the security label of the one it replaces. A machine without SELinux has none."""
 
-    def _relabel(self, path: str) -> None:
+    def _relabel(self, path: str, *, is_tree: bool = False) -> None:
         """Give a new file the label that the policy has for its place. A machine without SELinux has none."""
 
 

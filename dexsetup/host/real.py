@@ -100,8 +100,8 @@ class RealHost(PosixFiles):
             finally:
                 os.close(former)
 
-    def _relabel(self, path: str) -> None:
+    def _relabel(self, path: str, *, is_tree: bool = False) -> None:
         if not _SELINUX.exists():
             return
         with suppress(OSError, subprocess.SubprocessError):
-            run_command(["restorecon", "-R", path], timeout=_SECONDS)
+            run_command(["restorecon", *(["-R"] if is_tree else []), path], timeout=_SECONDS)
