@@ -23,6 +23,7 @@ __all__ = [
     "Contact",
     "Entry",
     "Firewall",
+    "Irc",
     "Mail",
     "Node",
     "Nodeinfo",
@@ -231,6 +232,12 @@ class Nodeinfo(Section):
     )
 
 
+class Irc(Section):
+    """The chat of the mesh as a bookmark in HexChat, for the users named below."""
+
+    enable: bool = question("Shall the mesh's chat server be among HexChat's networks?", default=True)
+
+
 class Answers(Section):
     """A whole answers file."""
 
@@ -245,6 +252,7 @@ class Answers(Section):
     contact: tuple[Contact, ...] = ()
     tunnel: tuple[Tunnel, ...] = ()
     nodeinfo: Nodeinfo | None = None
+    irc: Irc | None = None
 
 
 def section_models() -> Mapping[str, type[Section]]:

@@ -7,6 +7,7 @@ from dexsetup.steps.base import Step
 from dexsetup.steps.boot import BootStep
 from dexsetup.steps.firewall import FirewallStep
 from dexsetup.steps.identity import IdentityStep
+from dexsetup.steps.irc import IrcStep
 from dexsetup.steps.mail import MailStep
 from dexsetup.steps.nodeinfo import NodeinfoStep
 from dexsetup.steps.packages import PackagesStep
@@ -32,6 +33,7 @@ def all_steps() -> tuple[Step, ...]:
         BootStep(),
         MailStep(),
         UserFilesStep(),
+        IrcStep(),
         NodeinfoStep(),
         VerifyStep(),
     )

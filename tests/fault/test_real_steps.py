@@ -15,7 +15,19 @@ import pytest
 
 from dexrouter.config import genconf
 from dexsetup.answers.load import parse_answers
-from dexsetup.answers.model import Allow, Answers, Firewall, Mail, Node, Nodeinfo, Peer, Phone, Tunnel, User
+from dexsetup.answers.model import (
+    Allow,
+    Answers,
+    Firewall,
+    Irc,
+    Mail,
+    Node,
+    Nodeinfo,
+    Peer,
+    Phone,
+    Tunnel,
+    User,
+)
 from dexsetup.answers.save import save_answers
 from dexsetup.commands.session import answers_step
 from dexsetup.detect import detect
@@ -51,6 +63,7 @@ TYPED = Answers(
     phone=Phone(),
     tunnel=(Tunnel(public_key=KEY, ip4="10.66.0.2/24"), Tunnel(public_key=OTHER_KEY)),
     nodeinfo=Nodeinfo(name="Jo"),
+    irc=Irc(),
     user=(User(login="jo", real_name='Jo "J" Doe', files=("mailrc", "pinerc", "linphonerc")),),
 )
 SMTPD = b"[Service]\nType=forking\nExecStart=/usr/sbin/smtpd\n[Install]\nWantedBy=multi-user.target\n"

@@ -83,6 +83,7 @@ CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
         "nodeinfo/nodeinfo.json.j2",
         {"public_key": "k", "literal": "[fc00::1]", "name": "", "contact": "", "services": []},
     ),
+    ("hexchat.network", "hexchat/network.j2", {"name": "Mesh", "server": "irc.fc00.io"}),
     ("10-dexsetup.conf", "opensmtpd/10-dexsetup.conf.j2", {"resolver": "/etc/dexsetup/smtpd-resolv.conf"}),
     ("10-dexsetup.conf.relay-any", "opensmtpd/10-dexsetup.conf.j2", {"resolver": ""}),
     ("mailrc", "mailrc/mailrc.j2", {**MAILRC, "sender": f'"Doe, Jo" <carol@{LITERAL}>'}),
