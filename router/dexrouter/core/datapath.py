@@ -94,11 +94,50 @@ class DataPath(ABC):
 
     def _receive_runs(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> None:
         spans, number = packets.spans, 0
+        if len(spans.sizes) == 1 and self._receive_lone(interface, source, packets, now):
+            return
         while number < len(spans.sizes):
             opened = self.peering.open_run(interface, source, packets, number, now)
             if opened.slot is not None:
                 self._forward_runs(packets, opened.spans, opened.slot, now)
             number = opened.next
+
+    def _receive_lone(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> bool:
+        """Take the short way of a packet that comes alone; what is not plain goes on as a run of one.
+
+        False: it is not even opened.
+        """
+        slot = self.peering.open_lone(interface, source, packets, now)
+        if slot is None:
+            return False
+        spans = packets.spans
+        start, size = spans.starts[0], spans.sizes[0]
+        if size < _CONTENT_AT:
+            self._forward_runs(packets, spans, slot, now)
+            return True
+        head = bytes(packets.buffer[start + _FRAME_AT : start + _SESSION_AT])
+        decided = self.switch.header_for_run(head, slot)
+        handle = _WORD.unpack_from(head, 12)[0]
+        session = self.sessions.by_handle.get(handle)
+        if (
+            decided is None
+            or decided[0] != ROUTER
+            or session is None
+            or not session.crypto.open_lone(packets, start + _SESSION_AT, size - _SESSION_AT, now)
+        ):
+            self._forward_run(packets, spans, head, slot, now)
+            return True
+        path = reverse64(_PATH.unpack_from(decided[1])[0])
+        content_type: int = _CONTENT_TYPE(packets.buffer, start)[0]
+        if content_type > _LAST_NEXT_HEADER:
+            self._deliver_run(session, path, packets, spans, now)
+            return True
+        self.sessions.heard_run(session, path, size - _DATA_AT, now)
+        packets.buffer[start + _FRAME_AT : start + _CONTENT_AT] = header_for(
+            session.address, self.own.address, content_type, size - _CONTENT_AT
+        )
+        self._packets_for_host().append(packets.view[start + _FRAME_AT : start + size])
+        return True
 
     def _forward_runs(self, packets: Packets, spans: Spans, source: int, now: float) -> None:
         """Divide frames from one peer into runs with the same header, handle included."""
@@ -173,9 +212,10 @@ class DataPath(ABC):
 
     def _packets_for_host(self) -> list[Buffer]:
         outputs = self.peering.outputs
-        for output in reversed(outputs[-4:]):
-            if type(output) is ToTun:
-                return output.packets
+        if outputs:
+            for output in reversed(outputs[-4:]):
+                if type(output) is ToTun:
+                    return output.packets
         made = ToTun([])
         outputs.append(made)
         return made.packets

@@ -86,6 +86,8 @@ def fields(
 ) -> list[tuple[Any, ...] | None]:
     """Read the same fields of many packets; None for one that is shorter than `size`."""
     buffer = packets.buffer
+    if len(spans.sizes) == 1 and spans.sizes[0] >= size:
+        return [unpack(buffer, spans.starts[0])]
     if min(spans.sizes) < size:
         return [unpack(buffer, start) if end - start >= size else None for start, end in spans]
     return list(map(unpack, repeat(buffer), spans.starts))

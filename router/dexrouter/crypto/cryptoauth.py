@@ -26,16 +26,18 @@ from typing import Final
 from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import KEY_SIZE, KeyPair, PublicKey, address_of
 from dexrouter.crypto.primitives import (
+    TAG_SIZE,
     BoxKey,
     box_secret,
     is_low_order,
+    open_at,
     open_behind,
     password_secret,
     prepare_key,
     public_key_of,
     seal_behind,
 )
-from dexrouter.crypto.replay import ReplayWindow
+from dexrouter.crypto.replay import WINDOW, ReplayWindow
 from dexrouter.crypto.runs import (
     INITIATOR_SHIFT,
     RESPONDER_SHIFT,
@@ -314,6 +316,26 @@ class Session:
         if number > first:
             self._last_time = int(now)
         return number, refused
+
+    def open_lone(self, packets: Buffers, start: int, size: int, now: float) -> bool:
+        """Open one packet in place, if it is as plain as packets mostly are; False: it is untouched.
+
+        That is data of an established session which the replay window need not move for.
+        """
+        if not self.is_established or now - self._last_time >= HANDSHAKE_TIMEOUT or size < MIN_PACKET:
+            return False
+        counter = int.from_bytes(packets.buffer[start : start + 4], "big")
+        replay = self.replay
+        offset = counter - replay.base
+        if counter < FIRST_DATA_COUNTER or not 0 <= offset < WINDOW or replay.bits >> offset & 1:
+            return False
+        nonce = (counter << self._receive_shift).to_bytes(NONCE_SIZE, "little")
+        box = packets.at + (start + 4)
+        if open_at(box + TAG_SIZE, box, size - 4, nonce, self._key):
+            return False
+        replay.bits |= 1 << offset
+        self._last_time = int(now)
+        return True
 
     def _open_some(self, packets: Buffers, spans: Spans, offset: int) -> tuple[int, CryptoError | None]:
         """Open packets until one is refused; what is behind that one is as it came."""

@@ -22,7 +22,7 @@ from dexrouter.io.cut import cut, cut_room
 from dexrouter.io.errors import StartError
 from dexrouter.io.merge import merge
 from dexrouter.wire.errors import WireError
-from dexrouter.wire.virtio import VNET_HEADER_SIZE
+from dexrouter.wire.virtio import PLAIN, VNET_HEADER_SIZE
 
 __all__ = ["MTU", "TunDevice"]
 
@@ -118,6 +118,9 @@ class TunDevice:
         if not self._has_headers:
             for packet in packets:
                 self._write((packet,), 1)
+            return
+        if len(packets) == 1:
+            self._write((PLAIN, packets[0]), 1)
             return
         for parts in merge(packets):
             self._write(parts, max(len(parts) - 2, 1))

@@ -46,6 +46,8 @@ _MOST_SEGMENTS: Final = 64
 """The kernel's own limits on what is cut by it."""
 _NOT_SO: Final = frozenset({errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.ENOPROTOOPT})
 
+_NOTHING: Final = Spans([], [])
+
 Batch = tuple[LinkAddress, Packets]
 
 
@@ -99,7 +101,7 @@ class UdpSocket:
         batches: list[Batch] = []
         packets = self._packets
         receive, view = self._socket.recvmsg_into, packets.view
-        spans = Spans([], [])
+        spans = _NOTHING
         last: LinkAddress | None = None
         at = 0
         for _ in range(self._burst.next()):
@@ -115,7 +117,10 @@ class UdpSocket:
                 continue
             if source != last:
                 spans, last = Spans([], []), source
-                batches.append((source, packets.sharing(spans)))
+                if batches:
+                    packets = packets.sharing(spans)
+                packets.spans = spans
+                batches.append((source, packets))
             each = _segment_size(ancillary) if ancillary else size
             if 0 < each < size:
                 count = -(-size // each)
@@ -127,6 +132,9 @@ class UdpSocket:
 
     def send(self, address: LinkAddress, parts: Sequence[Buffer | Train]) -> None:
         """Send each datagram, those of one size in one call; what the kernel refuses is lost and counted."""
+        if len(parts) == 1 and not isinstance(parts[0], Train):
+            self._send_one(parts[0], address)
+            return
         singles: list[Buffer] = []
         for part in parts:
             if not isinstance(part, Train):
