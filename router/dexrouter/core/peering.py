@@ -298,6 +298,24 @@ class Peering:
         packets.buffer[start:end] = frame
         return OpenedRun(Spans([start - _SEALED], [len(frame) + _SEALED]), peer.slot, first + 1)
 
+    def open_lone(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> int | None:
+        """Open the one packet that has come, if it is plain: the interface of the switch that it came from.
+
+        None: it is untouched, and `open_run` has to look at it.
+        """
+        peer = self._by_link.get((interface, source))
+        if peer is None or not self._is_plain(peer):
+            return None
+        size = packets.spans.sizes[0]
+        if not peer.session.open_lone(packets, packets.spans.starts[0], size, now):
+            return None
+        size -= _SEALED
+        peer.bytes_in += size
+        peer.packets_in += 1
+        peer.bandwidth_in.add(size, now)
+        peer.last_message = now
+        return peer.slot
+
     def send_run(self, peer: Peer, packets: Packets, run: Spans, offset: int, now: float) -> None:
         """Wrap frames for a peer where they are; the datagrams begin at `offset` from the spans' starts."""
         view = packets.view
@@ -342,9 +360,10 @@ class Peering:
     def _parts_for(self, peer: Peer) -> list[Buffer | Train]:
         """Find what goes to this peer already: the edge sends it in one call. Between peers order is free."""
         number, address = peer.interface.number, peer.link_address
-        for output in reversed(self.outputs[-_LOOK_BACK:]):
-            if type(output) is Transmit and output.address == address and output.interface == number:
-                return output.parts
+        if self.outputs:
+            for output in reversed(self.outputs[-_LOOK_BACK:]):
+                if type(output) is Transmit and output.address == address and output.interface == number:
+                    return output.parts
         made = Transmit(number, address, [])
         self.outputs.append(made)
         return made.parts
