@@ -2,7 +2,8 @@
 
 It keeps three things in step: the two tables, the interfaces of the switch, and the reports. Others read the
 tables and change them here only. Bounds: 256 peers (the switch), of them at most 32 strangers that have not
-finished their handshake, 4 with the same key; the oldest of these gives way.
+finished their handshake, 4 with the same key; the oldest of these gives way. Of neighbours that we call only
+because a beacon says so, 16 may still owe us an answer: beacons are not signed.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from dexrouter.core.switch import Switch, SwitchFullError
 from dexrouter.crypto.cryptoauth import Session
 from dexrouter.crypto.keys import PublicKey
 
-__all__ = ["MAX_UNFINISHED", "MAX_UNFINISHED_EACH", "PeerTable", "PeeringError"]
+__all__ = ["MAX_CALLS", "MAX_UNFINISHED", "MAX_UNFINISHED_EACH", "PeerTable", "PeeringError"]
 
 MAX_UNFINISHED: Final = 32
 """Strangers whose handshake is not finished; the oldest gives way to the next."""
 
 MAX_UNFINISHED_EACH: Final = 4
 """Of them with the same key: a recorded hello can come from any number of addresses."""
+
+MAX_CALLS: Final = 16
+"""Neighbours that we call unasked and that have not answered yet."""
 
 
 class PeeringError(ValueError):
@@ -89,6 +93,11 @@ class PeerTable:
             self.routable_changes.append((peer, False))
         self._switch.unplug(peer.slot)
         self.report(peer, peer.state.name, "FORGOTTEN", why)
+
+    def has_room_for_call(self) -> bool:
+        """Whether one more neighbour may be called that nobody has configured."""
+        calls = (peer.is_called and peer.is_incoming and not peer.was_established for peer in self)
+        return sum(calls) < MAX_CALLS
 
     def make_room_for_stranger(self, key: PublicKey) -> bool:
         """Let the oldest stranger give way if there are too many; tells whether one did."""

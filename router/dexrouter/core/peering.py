@@ -19,7 +19,7 @@ Rules:
 * A datagram that is not authentic changes nothing and is never answered. A hello can be a replay: a stranger
   is sent no more bytes than came from it until its handshake is finished, and an established session is
   replaced only by one that is proven fresh (core/renewal.py).
-* Bounds are those of core/peer_table.py.
+* Bounds are those of core/peer_table.py and, of handshakes a second, core/admission.py.
 
 Where this differs from the C router, for the better and invisible to it: hellos are repeated faster at first,
 and a session in which nothing is answered any more is begun anew by the side that called after 4 s, not after
@@ -33,6 +33,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
+from dexrouter.core.admission import STRANGERS, Admission, is_handshake
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.outputs import Beacon, Buffer, Train, Transmit
 from dexrouter.core.packets import Packets, Spans
@@ -51,7 +52,7 @@ from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import KeyPair, PublicKey, is_node_key
 from dexrouter.crypto.users import AuthorizedUsers, Credentials
 from dexrouter.wire.beacon import Beacon as BeaconContent
-from dexrouter.wire.crypto_header import HANDSHAKE_SIZE
+from dexrouter.wire.crypto_header import HANDSHAKE_SIZE, CryptoHeader
 from dexrouter.wire.errors import WireError
 
 __all__ = [
@@ -130,6 +131,7 @@ class Peering:
         self._users = users
         self._entropy = entropy
         self._deadline = now
+        self._admission = Admission()
         self.beacon_password = entropy(20)
         """Valid while this process runs; whoever hears our beacon may connect with it (spec 02 §4.1)."""
         users.add(Credentials(self.beacon_password, LOCAL_PEERS))
@@ -238,6 +240,9 @@ class Peering:
             return self._receive_from_stranger(interface, source, packet, now)
         if not peer.is_compatible:
             self.drops["link.incompatible"] += 1
+            return None
+        if is_handshake(packet) and not self._admission.take(peer.slot, now):
+            self.drops["link.too_many_handshakes"] += 1
             return None
         if is_hello(packet):
             peer.session.reset_if_timeout(now)
@@ -394,6 +399,9 @@ class Peering:
             peer = None
         if peer is not None:
             self._heard_again(peer, credentials)
+            return
+        if not self._table.has_room_for_call():
+            self.drops["beacon.too_many"] += 1
             return
         self._make_room_for(key)
         session = self._new_session(key, now, require_auth=False, credentials=credentials)
@@ -591,6 +599,11 @@ class Peering:
             return None
         if key == self._own.public or not is_node_key(key):
             self.drops["link.bad_key"] += 1
+            return None
+        # Who names no user of ours is refused without an operation on the curve.
+        costs = self._users.lookup(CryptoHeader.parse(packet).lookup) is not None
+        if costs and not self._admission.take(STRANGERS, now):
+            self.drops["link.too_many_handshakes"] += 1
             return None
         session = self._new_session(key, now, require_auth=True, credentials=None)
         frame = session.open(packet, now, apply_timeout=False)

@@ -12,7 +12,7 @@ Rules:
 * A hello from a stranger makes a session only if it decrypts, and replaces an established one only when it is
   proven fresh (core/renewal.py). Nothing in a handshake packet is for the host.
 * Bounds: 4,096 sessions; those without user traffic give way first, of them those that never finished their
-  handshake, the oldest of all first. Packets held: core/held.py.
+  handshake, the oldest of all first. Packets held: core/held.py. Handshakes a second: core/admission.py.
 * A path over which nothing comes back is put in doubt after 1.5 s and left as soon as another one answers.
   When none answers, the session itself begins anew: the other node may have restarted.
 
@@ -22,9 +22,11 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
+from heapq import nsmallest
 from struct import Struct
 from typing import Final
 
+from dexrouter.core.admission import Admission
 from dexrouter.core.held import HeldPackets
 from dexrouter.core.metric import SM_INCOMING, SM_SEND
 from dexrouter.core.renewal import is_hello, take_hello
@@ -42,6 +44,7 @@ from dexrouter.crypto.cryptoauth import Session as CryptoSession
 from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_node_key
 from dexrouter.crypto.users import AuthorizedUsers
+from dexrouter.wire.encoding_scheme import V358
 from dexrouter.wire.labels import routes_through
 from dexrouter.wire.session_frame import ContentType, data_header
 
@@ -70,6 +73,9 @@ BELIEVE_UNKNOWN_AFTER: Final = 1.0
 """Silence after which a report that the other node has no session is acted upon."""
 _QUOTED_OF_LAST: Final = 256
 """Such a report must quote one of so many packets that were sent last."""
+
+_EVICTED_PART: Final = 64
+"""One in so many gives way when there are too many: to rank all for each newcomer would cost too much."""
 
 TICK: Final = 0.5
 _ERRORS_PER_SECOND: Final = 10
@@ -104,6 +110,7 @@ class Sessions:
         self._next_handle = 4 + int.from_bytes(entropy(4), "big") % _FIRST_HANDLES
         self.by_address: dict[Address, Session] = {}
         self.by_handle: dict[int, Session] = {}
+        self._admission = Admission()
         self._next_tick = now
         self._errors_left = _ERRORS_PER_SECOND
         self._errors_until = now
@@ -162,6 +169,9 @@ class Sessions:
             return None
         if key == self._own.public or not is_node_key(key):
             self.drops["session.bad_key"] += 1
+            return None
+        if not self._admission.take(V358.director(path), now):
+            self.drops["session.too_many_handshakes"] += 1
             return None
         session = self.by_address.get(address_of(key))
         if session is not None and is_hello(body):
@@ -492,9 +502,10 @@ class Sessions:
 
     def _keep(self, session: Session) -> Session:
         if len(self.by_address) >= MAX_SESSIONS:
-            idle = min(self.by_address.values(), key=_worth)
-            self.drops["session.evicted"] += 1
-            self._end(idle)
+            count = max(MAX_SESSIONS // _EVICTED_PART, 1)
+            for idle in nsmallest(count, self.by_address.values(), key=_worth):
+                self.drops["session.evicted"] += 1
+                self._end(idle)
         self._next_handle += 1
         self.by_address[session.address] = session
         self.by_handle[session.handle] = session
