@@ -236,6 +236,10 @@ class Network(Protocol):
         """First line that the server sends; raises OSError (refused, timeout) as the kernel words it."""
         ...
 
+    def sip_answer(self, host: str, timeout: float) -> str:
+        """Return what the phone at this address answers; raises OSError as the kernel words it."""
+        ...
+
     def peer_states(self) -> tuple[tuple[str, str], ...]:
         """Return (link address, state word) of each peer of the running router; () without one."""
         ...

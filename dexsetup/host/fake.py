@@ -255,6 +255,7 @@ class FakeNetwork:
     bound: set[str] = field(default_factory=set)
     any_address_is_bound: bool = False
     greetings: dict[tuple[str, int], str] = field(default_factory=dict)
+    phones: dict[str, str | OSError] = field(default_factory=dict)
     peers: tuple[tuple[str, str], ...] = ()
     uplink: tuple[str, ...] = ()
 
@@ -268,6 +269,13 @@ class FakeNetwork:
         if greeting is None:
             raise ConnectionRefusedError(111, "Connection refused")
         return greeting
+
+    def sip_answer(self, host: str, timeout: float) -> str:
+        """Return the answer of a phone."""
+        answer = self.phones.get(host, ConnectionRefusedError(111, "Connection refused"))
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
 
     def peer_states(self) -> tuple[tuple[str, str], ...]:
         """Return the peers."""

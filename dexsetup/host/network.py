@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import socket
 import time
@@ -12,6 +13,7 @@ from contextlib import suppress
 
 from dexrouter.wire.bencode import Bencoded, decode, encode
 from dexrouter.wire.errors import WireError
+from dexsetup import sip
 
 __all__ = ["LiveNetwork", "admin_place", "peers_of_reply"]
 
@@ -21,6 +23,8 @@ _FAR = ((socket.AF_INET, "198.51.100.1"), (socket.AF_INET6, "2001:db8::1"))
 """Addresses of documentation (RFC 5737, RFC 3849): they take the way of the default route."""
 _ADDRESS_PREFERENCES, _PREFER_PUBLIC = 72, 2
 """linux/in6.h: IPV6_ADDR_PREFERENCES, IPV6_PREFER_SRC_PUBLIC."""
+_SIP_REPEAT_SECONDS = 1.0
+_DATAGRAM_MAX = 4096
 _PAGES_MAX = 64
 _LINE_MAX = 512
 
@@ -60,6 +64,21 @@ class LiveNetwork:
                     break
                 text += chunk
         return text.split(b"\n")[0].decode("utf-8", "replace").strip()
+
+    def sip_answer(self, host: str, timeout: float) -> str:
+        """Ask the phone at this IPv6 address for its abilities, again and again until the time is over."""
+        token = os.urandom(8).hex()
+        deadline = time.monotonic() + timeout
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as asking:
+            asking.connect((host, sip.PORT))
+            source, port = asking.getsockname()[:2]
+            while (left := deadline - time.monotonic()) > 0:
+                asking.send(sip.options_request(host, source, port, token))
+                asking.settimeout(min(left, _SIP_REPEAT_SECONDS))
+                with suppress(TimeoutError, sip.SipError):
+                    if answer := sip.answer_of(asking.recv(_DATAGRAM_MAX), token):
+                        return answer
+        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {timeout:.0f} s")
 
     def uplink_addresses(self) -> tuple[str, ...]:
         """Let the kernel choose the source of a packet to the Internet. None is sent."""

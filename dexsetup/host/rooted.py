@@ -108,6 +108,10 @@ class NoNetwork:
         """Refuse like a kernel would."""
         raise ConnectionRefusedError(f"nothing runs here that could answer on {host} port {port}")
 
+    def sip_answer(self, host: str, timeout: float) -> str:
+        """Refuse likewise."""
+        raise ConnectionRefusedError(f"nothing runs here that could answer calls to {host}")
+
     def peer_states(self) -> tuple[tuple[str, str], ...]:
         """No router."""
         return ()
