@@ -74,7 +74,7 @@ class Node(Section):
 
     key: str = question(
         "Which key shall the node have?",
-        hint="keep: the present one, or a new one where there is none. new. import:/path/to/cjdroute.conf",
+        hint="keep: the present one, else a new one. Or new, import:/FILE",
         default="keep",
         pattern=r"^(keep|new|import:/.+)$",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from dexsetup.answers.model import Answers, Firewall, Mail, Node, User
+from dexsetup.answers.model import Answers, Firewall, Mail, Node, Phone, User
 from dexsetup.facts import Facts
 from dexsetup.probe import Result
 from dexsetup.public_peers import PublicPeer
@@ -38,7 +38,10 @@ def _defaults(facts: Facts) -> Answers:
     given: dict[str, object] = {"node": Node(), "firewall": Firewall(guard=True) if is_bare else Firewall()}
     if is_mail_possible:
         given["mail"] = Mail()
-        given["user"] = tuple(User(login=account.login, files=_programs(facts)) for account in people)
+        programs = _programs(facts)
+        given["user"] = tuple(User(login=account.login, files=programs) for account in people)
+        if people and {"linphonerc", "baresip"} & set(programs):
+            given["phone"] = Phone()
     return Answers(schema=1).model_copy(update=given)
 
 

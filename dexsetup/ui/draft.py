@@ -58,8 +58,10 @@ class Draft:
     # -- one question
 
     def value(self, section: str, key: str) -> Any:
-        """Return the answer that holds, the default if there is none."""
+        """Return the answer that holds, the default if there is none. A section that is absent is not on."""
         table = getattr(self.answers, section)
+        if table is None and key == "enable":
+            return False
         return SECTIONS[section].model_fields[key].default if table is None else getattr(table, key)
 
     def text(self, section: str, key: str) -> str:

@@ -31,9 +31,9 @@ async def type_everything(driver: Driver) -> None:
     await driver.go(2, "Identity")
     await driver.press("tab", "tab", "tab")
     await driver.type("26041")
-    await driver.press("tab", "right")
     await driver.go(3, "Peers")
     await driver.until(lambda: wizard.draft.answers.peer)
+    await driver.press("shift+tab", "right")
     await driver.press("p")
     wizard.screen.query_one("#area").text = PASTED  # type: ignore[attr-defined]
     await driver.press("ctrl+n")

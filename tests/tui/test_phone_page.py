@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dexsetup.host.base import Completed
 from dexsetup.plan.places import ANSWERS
 from dexsetup.ui.widgets.fields import Push, TextField, Tick
 from tui_rig import Driver, debian_host, desk_for, drive
@@ -85,3 +86,33 @@ def test_a_contact_that_is_in_the_address_books_is_asked_to_be_absent() -> None:
         assert states == ["absent", "present"]
 
     drive(desk_for(debian_host(files={ANSWERS: KNOWN})), play)
+
+
+def test_calls_are_on_as_soon_as_somebody_makes_some() -> None:
+    """Without the switch the programs would be set up and the ports stay shut."""
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(6, "Phone")
+        assert "[ ] Shall calls be set up" in driver.text
+        tick(driver, "program:jo:baresip").focus()
+        await driver.press("space")
+        assert "[x] Shall calls be set up" in driver.text
+
+    answers = drive(desk_for(debian_host()), play).draft.answers
+    assert answers.phone is not None
+    assert answers.phone.enable
+
+
+def test_where_a_phone_is_installed_calls_are_proposed() -> None:
+    host = debian_host()
+    host.programs[("baresip", "-h")] = Completed(("baresip", "-h"), 0, "baresip v1.0.0\n", "")
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(4, "Firewall")
+        await driver.until(lambda: "[+] calls 5060" in driver.text)
+
+    answers = drive(desk_for(host), play).draft.answers
+    assert answers.phone is not None
+    assert answers.user[0].files == ("mailrc", "pinerc", "baresip")

@@ -13,6 +13,12 @@ from dexsetup.ui.widgets.fields import Choice, TextField, Tick
 __all__ = ["FormPage"]
 
 
+def _left_out(question: Question) -> str:
+    """Return how a question is left unanswered here; in a file of answers its key is left out."""
+    absent = next((option.label for option in question.options if option.value is None), "")
+    return f"{absent}:" if absent else "Empty:"
+
+
 class FormPage(Page):
     """See the module docstring."""
 
@@ -33,7 +39,7 @@ class FormPage(Page):
             text = draft.text(question.section, question.key)
             is_other = bool(question.prefix) and text.startswith(question.prefix)
             if question.prefix:
-                options = (*options, Option(question.prefix, f"{question.prefix}a file"))
+                options = (*options, Option(question.prefix, f"{question.prefix.rstrip(':')} from a file"))
             yield Choice(options, question.prefix if is_other else value, name=name)
             if question.prefix:
                 other = text.removeprefix(question.prefix) if is_other else ""
@@ -50,7 +56,7 @@ class FormPage(Page):
                 is_secret=question.kind is Kind.SECRET,
             )
         if question.hint:
-            yield hint(question.hint)
+            yield hint(question.hint.replace("Left out:", _left_out(question)))
         else:
             yield Static("", classes="title")
 

@@ -32,7 +32,8 @@ class IdentityPage(FormPage):
         """Lay it out."""
         yield words(self._address(), id="address")
         for question in questions_of("node"):
-            yield from self.field(question)
+            if question.key != "lan_peering":  # asked among the peers
+                yield from self.field(question)
         yield self.buttons()
 
     def renew(self) -> None:
@@ -45,7 +46,7 @@ class IdentityPage(FormPage):
             return "The address comes from the key."
         is_there = wizard.survey is not None and wizard.survey.has_key
         words_ = "Hand it out like a phone number." if is_there else "It is kept as soon as you apply."
-        return f"{wizard.address}\nis this node's address: it follows from the key. {words_}"
+        return f"{wizard.address} is this node's address: it follows from the key. {words_}"
 
 
 class MailPage(FormPage):
@@ -186,6 +187,8 @@ class PhonePage(FormPage):
         match kind, rest:
             case "program", [login, word]:
                 draft.put_program(login, word, event.value)
+                if event.value:
+                    self._switch_on()
             case "contact", [name]:
                 draft.keep_contact(name, event.value, is_present=self._is_known(name))
                 self._show_contacts()
@@ -212,6 +215,15 @@ class PhonePage(FormPage):
             field.clear()
             self._show_contacts()
             self.wizard.draft_changed()
+
+    def _switch_on(self) -> None:
+        """Set up calls because somebody makes some: their ports are opened with that."""
+        if not self.wizard.draft.value("phone", "enable"):
+            self.wizard.draft.put("phone", "enable", value=True)
+            for tick in self.query(Tick):
+                if tick.name == "phone.enable":
+                    tick.value = True
+                    tick.refresh()
 
     def _is_known(self, name: str) -> bool:
         last = self.wizard.survey.last if self.wizard.survey is not None else None
