@@ -115,4 +115,4 @@ def test_where_a_phone_is_installed_calls_are_proposed() -> None:
 
     answers = drive(desk_for(host), play).draft.answers
     assert answers.phone is not None
-    assert answers.user[0].files == ("mailrc", "pinerc", "baresip")
+    assert answers.user[0].files == ("mailrc", "baresip")
