@@ -287,7 +287,7 @@ class Links:
             level = logging.WARNING if is_first else logging.DEBUG
             _log.log(level, event("ethernet", device=link.device, state="waiting", error=error.strerror))
             return
-        self._loop.add_reader(link.fileno(), lambda: self._read_ethernet(number, link))
+        self._loop.add_reader(link.fileno(), partial(self._read_ethernet, number, link))
         _log.info(event("ethernet", device=link.device, state="open"))
         now = boot_time()
         # A beacon at once, and a call to the peers that wait for the device.
@@ -314,16 +314,20 @@ class Links:
             self._node.receive_beacon(number, source, content, now)
         self._carry_out()
 
-    def _read_ethernet(self, number: int, link: EthernetDevice) -> None:
+    def _read_ethernet(self, number: int, link: EthernetDevice) -> bool:
         now = boot_time()
         batches, beacons = link.receive()
+        is_plain = bool(batches) and not beacons
         for source, content in beacons:
             self._node.receive_beacon(number, source, content, now)
         for source, packets in batches:
             if self.is_timing:
-                self._tell_arrival(link.name, len(packets), now)
-            self._node.receive(number, source, packets, now)
+                self._tell_arrival(link.name, len(packets.spans), now)
+                is_plain = False
+            if not self._node.receive_packets(number, source, packets, now):
+                is_plain = False
         self._carry_out()
+        return is_plain
 
     def _tell_arrival(self, link: str, packets: int, now: float) -> None:
         after_us = int((now - self._last_arrival) * 1e6)

@@ -21,6 +21,7 @@ from dexrouter.core.packets import Packets, Spans
 from dexrouter.io.burst import Burst
 from dexrouter.io.errors import StartError
 from dexrouter.io.log import event
+from dexrouter.io.socket_buffers import enlarge_buffers
 
 __all__ = ["UdpSocket"]
 
@@ -28,12 +29,6 @@ _log = logging.getLogger(__name__)
 
 MAX_DATAGRAM: Final = 3496
 """The largest link packet (spec 02 §2)."""
-_BUFFER: Final = 4 * 1024 * 1024
-"""Room for what comes while a busy machine gives its processors to others: with an eighth of it, TCP lost
-half of its speed on such a machine."""
-_SO_SNDBUFFORCE: Final = 32
-_SO_RCVBUFFORCE: Final = 33
-
 _SOL_UDP: Final = 17
 _UDP_SEGMENT: Final = 103
 _UDP_GRO: Final = 104
@@ -67,7 +62,7 @@ class UdpSocket:
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
             elif dscp:
                 self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
-            self._enlarge_buffers()
+            enlarge_buffers(self._socket)
             self._socket.bind((host, port))
         except OSError as error:
             self._socket.close()
@@ -223,17 +218,6 @@ class UdpSocket:
             self._socket.setsockopt(_SOL_UDP, _UDP_GRO, 1)
         except OSError as error:
             self.offloads["receive offload"] = f"{error.strerror}"
-
-    def _enlarge_buffers(self) -> None:
-        """Room for bursts; beyond the system's limit only with CAP_NET_ADMIN."""
-        for forced, plain in (
-            (_SO_RCVBUFFORCE, socket.SO_RCVBUF),
-            (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
-        ):
-            try:
-                self._socket.setsockopt(socket.SOL_SOCKET, forced, _BUFFER)
-            except PermissionError:
-                self._socket.setsockopt(socket.SOL_SOCKET, plain, _BUFFER)
 
 
 def _segment_size(ancillary: list[tuple[int, int, bytes]]) -> int:

@@ -1,4 +1,4 @@
-"""The 6 bytes in front of what Ethernet links carry, behind the Ethernet header (spec 02 §3).
+"""The 6 bytes in front of what Ethernet links carry, behind the Ethernet header of 14 (spec 02 §3).
 
 | offset | size | field |
 | --- | --- | --- |
@@ -17,7 +17,15 @@ from typing import Final
 
 from dexrouter.wire.errors import WireError
 
-__all__ = ["BROADCAST", "ETHERTYPE", "LINK_HEADER_SIZE", "unwrap", "wrap"]
+__all__ = [
+    "BROADCAST",
+    "ETHERNET_HEADER_SIZE",
+    "ETHERTYPE",
+    "LINK_HEADER_SIZE",
+    "MAX_PAYLOAD",
+    "both_headers",
+    "unwrap",
+]
 
 ETHERTYPE: Final = 0xFC00
 BROADCAST: Final = b"\xff" * 6
@@ -26,11 +34,11 @@ _LINK: Final = Struct(">BxHH")
 _MAGIC: Final = 0xFC00
 
 LINK_HEADER_SIZE: Final = _LINK.size
+MAX_PAYLOAD: Final = 0xFFFF - LINK_HEADER_SIZE
+"""All that the length can say."""
 
-
-def wrap(payload: bytes | bytearray | memoryview) -> bytes:
-    """Put the header in front of a payload."""
-    return b"".join((_LINK.pack(0, len(payload) + LINK_HEADER_SIZE, _MAGIC), payload))
+_BOTH: Final = Struct(">6s6sHBxHH")
+ETHERNET_HEADER_SIZE: Final = _BOTH.size - LINK_HEADER_SIZE
 
 
 def unwrap(frame: bytes | memoryview) -> bytes | memoryview:
@@ -45,3 +53,8 @@ def unwrap(frame: bytes | memoryview) -> bytes | memoryview:
     if not LINK_HEADER_SIZE <= length <= len(frame):
         raise WireError("the length in the Ethernet link header is impossible", 2)
     return frame[LINK_HEADER_SIZE:length]
+
+
+def both_headers(target: bytes, source: bytes, size: int) -> bytes:
+    """Give all that stands in front of a payload of a size: the Ethernet header, and ours."""
+    return _BOTH.pack(target, source, ETHERTYPE, 0, size + LINK_HEADER_SIZE, _MAGIC)

@@ -11,7 +11,7 @@ import pytest
 from dexrouter.wire.beacon import Beacon, UdpBeacon
 from dexrouter.wire.crypto_header import CryptoHeader
 from dexrouter.wire.errors import WireError
-from dexrouter.wire.ethernet import BROADCAST, ETHERTYPE, unwrap, wrap
+from dexrouter.wire.ethernet import BROADCAST, ETHERTYPE, both_headers, unwrap
 from dexrouter.wire.ipv6 import DESTINATION, SOURCE, rebuild, strip
 from dexrouter.wire.session_frame import ContentType, data_header, parse_content_type
 
@@ -36,7 +36,7 @@ def beacon_content(entry: dict[str, Any]) -> bytes:
     assert frame[:6] == BROADCAST
     assert frame[12:14] == ETHERTYPE.to_bytes(2, "big")
     content = unwrap(memoryview(frame)[ETHERNET_HEADER:])
-    assert wrap(content) == frame[ETHERNET_HEADER:]
+    assert both_headers(frame[:6], frame[6:12], len(content)) + content == frame
     return bytes(content)
 
 
