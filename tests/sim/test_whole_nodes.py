@@ -30,6 +30,12 @@ def test_a_line_of_five_is_up_within_five_seconds() -> None:
     assert result.stretch_median == result.stretch_worst == 1.0
 
 
+def test_what_no_label_can_name_is_counted_apart() -> None:
+    """A label holds 14 hops: of a line of 17 the six pairs that are farther apart cannot reach each other."""
+    result = run(Plan(shape="line", nodes=17, pairs=272, settle=0.0, limit=0.0))
+    assert (result.pairs, result.too_far) == (272, 6)
+
+
 @pytest.mark.parametrize("shape", ["grid", "small-world"])
 def test_meshes_with_loops_are_up_soon(shape: str) -> None:
     """All pairs of nine nodes reach each other, and nobody takes a long way round."""

@@ -6,6 +6,8 @@ import argparse
 import gc
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 from dexrouter.sim.experiment import Plan, Result, run
 from dexrouter.sim.shapes import SHAPES
@@ -17,7 +19,8 @@ _COLUMNS = (
     ("shape", 11),
     ("nodes", 5),
     ("wires", 5),
-    ("reached", 13),
+    ("reached", 10),
+    ("too far", 7),
     ("first s", 7),
     ("worst s", 7),
     ("stretch", 7),
@@ -25,23 +28,14 @@ _COLUMNS = (
     ("dgrams/s", 8),
     ("quiet/s", 7),
     ("KiB/node", 8),
-    ("again", 13),
+    ("again", 10),
     ("worst s", 7),
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line says. Exit code 1 if a pair never reached each other."""
+    """Run what the command line says. Exit code 1 if a pair that can did not reach each other."""
     options = _parser().parse_args(arguments)
-    # Millions of objects live to the end: looking through them for garbage takes much of a large run's time.
-    gc.disable()
-    try:
-        return _run(options)
-    finally:
-        gc.enable()
-
-
-def _run(options: argparse.Namespace) -> int:
     wires = Wires(delay=options.delay / 1000, loss=options.loss, doubled=options.doubled, late=options.late)
     sys.stdout.write(" ".join(f"{name:>{width}}" for name, width in _COLUMNS) + "\n")
     is_whole = True
@@ -59,11 +53,20 @@ def _run(options: argparse.Namespace) -> int:
                 partition=options.partition,
                 restarts=options.restarts,
             )
-            result = run(plan)
+            result = _run_apart(plan)
             sys.stdout.write(_row(result) + "\n")
             sys.stdout.flush()
-            is_whole = is_whole and result.reached == result.pairs and result.again in (None, result.pairs)
+            wanted = result.pairs - result.too_far
+            is_whole = is_whole and result.reached >= wanted
+            is_whole = is_whole and (result.again is None or result.again >= wanted)
     return 0 if is_whole else 1
+
+
+def _run_apart(plan: Plan) -> Result:
+    """Carry out a plan in a process of its own, whose memory is that of this one mesh."""
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=gc.disable) as pool:
+        # Millions of objects live to the end: looking through them for garbage takes much of the time.
+        return pool.submit(run, plan).result()
 
 
 def _row(result: Result) -> str:
@@ -73,6 +76,7 @@ def _row(result: Result) -> str:
         str(result.plan.nodes),
         str(result.wires),
         f"{result.reached}/{result.pairs}",
+        str(result.too_far),
         f"{result.first_median:.2f}",
         f"{result.first_worst:.2f}",
         f"{result.stretch_median:.2f}",
@@ -90,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dexrouter.sim",
         description="Run whole routers on a virtual clock. 'reached': pairs of hosts with an answered ping; "
+        "'too far': pairs more than 14 hops apart, for which no label is long enough; "
         "'first': seconds from the first ping to its reply (median); 'stretch': hops of the path in use by "
         "those of the shortest (median); 'dgrams': datagrams a node and second, pairs pinging, 'quiet': "
         "before that; 'again': pairs after --partition or --restarts. The same seed gives the same table.",

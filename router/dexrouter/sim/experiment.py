@@ -9,13 +9,17 @@ from statistics import median
 
 from dexrouter.sim.shapes import SHAPES, Edge, distances, neighbours
 from dexrouter.sim.world import Wires, World
+from dexrouter.wire.labels import MAX_PATH_BITS
 
-__all__ = ["Plan", "Result", "run"]
+__all__ = ["MOST_HOPS", "Plan", "Result", "run"]
 
 _STEP = 0.1
 _PING_EVERY = 1.0
 _LIVELY_PING_EVERY = 0.5
 _UNHEARD = 99.0
+
+MOST_HOPS = MAX_PATH_BITS // 4
+"""Hops of the longest path: each takes at least four bits of the label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,9 @@ class Result:
     pairs: int
     reached: int
     """Pairs with an echo reply within the limit."""
+
+    too_far: int
+    """Pairs with more hops between them than a label can hold (`MOST_HOPS`)."""
 
     first_median: float
     """Seconds from the first ping to its first reply, over the pairs that reached."""
@@ -105,6 +112,7 @@ def run(plan: Plan) -> Result:
         wires=len(edges),
         pairs=len(pairs),
         reached=len(first),
+        too_far=_too_far(near, pairs),
         first_median=median(times) if times else _UNHEARD,
         first_worst=times[-1] if times else _UNHEARD,
         stretch_median=median(stretches) if stretches else 0.0,
@@ -167,6 +175,11 @@ def _stretches(world: World, near: dict[int, list[int]], pairs: list[tuple[int, 
         if hops is not None:
             found.append(hops / shortest[source][target])
     return found
+
+
+def _too_far(near: dict[int, list[int]], pairs: list[tuple[int, int]]) -> int:
+    hops = {source: distances(near, source) for source in {source for source, _ in pairs}}
+    return sum(hops[source][target] > MOST_HOPS for source, target in pairs)
 
 
 def _harm(world: World, edges: list[Edge], plan: Plan, chance: Random, pairs: list[tuple[int, int]]) -> None:
