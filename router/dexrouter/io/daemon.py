@@ -135,6 +135,8 @@ class Daemon:
 
     def drop_privileges(self) -> None:
         """Become the user that the configuration asks for: ports are bound and devices made."""
+        if self.config.ip_tunnel.outgoing:
+            self._device.prepare_tunnel()
         security = self.config.security
         capabilities = {CAP_NET_ADMIN} if security.keep_net_admin else set()
         if self.config.eth_interfaces:

@@ -32,6 +32,7 @@ from dexrouter.io.netlink import (
     add_blackhole,
     change_device,
     configure_device,
+    load_tunnel_tools,
 )
 from dexrouter.io.tun import MTU, TunDevice
 
@@ -97,6 +98,14 @@ class MeshDevice:
         if self._tun is not None:
             self._tun.write(packets)
 
+    @staticmethod
+    def prepare_tunnel() -> None:
+        """Load what will be needed for `assign` while everything can still be read."""
+        try:
+            load_tunnel_tools()
+        except OSError as error:
+            _log.warning(event("tunnel", error=error))
+
     def assign(self, assigned: Assigned) -> None:
         """Give the device what the tunnel's gateways have given us, and take away what they gave before."""
         self._assigned = assigned
@@ -110,21 +119,23 @@ class MeshDevice:
 
     def _change(self) -> None:
         """Change the device from what it has to what it should have. A failure is said, and tried again."""
+        try:
+            self._apply()
+        except OSError as error:
+            _log.warning(event("tunnel", device=self.name, error=error))
+
+    def _apply(self) -> None:
         if not isinstance(self._tun, TunDevice):
             return
         addresses = frozenset(self._assigned.addresses)
         routes = frozenset(self.routes.generate())
         if (addresses, routes) == (self._addresses, self._routes):
             return
-        try:
-            change_device(
-                self._tun.name,
-                addresses=_difference(self._addresses, addresses),
-                routes=_difference(self._routes, routes),
-            )
-        except OSError as error:
-            _log.warning(event("tunnel", device=self._tun.name, error=error))
-            return
+        change_device(
+            self._tun.name,
+            addresses=_difference(self._addresses, addresses),
+            routes=_difference(self._routes, routes),
+        )
         if addresses != self._addresses:
             shown = ",".join(str(one) for one in self._assigned.addresses)
             networks = ",".join(str(one) for one in self._assigned.networks)
@@ -168,7 +179,10 @@ class MeshDevice:
         """Set the routes of the table. Raises EdgeError."""
         if not isinstance(self._tun, TunDevice) or device != self._tun.name:
             raise EdgeError(f"{device}: No such device of this router")
-        self._change()
+        try:
+            self._apply()
+        except OSError as error:
+            raise EdgeError(str(error)) from error
 
     def stop_tunnel(self) -> bool:
         """Remove the device; False if there is none."""

@@ -4,15 +4,17 @@ It sets: address and MTU of its device, addresses and routes of the IP tunnel on
 an Ethernet device that it shall use is brought up. Nothing else of the machine is touched.
 
 What every start needs goes through rtnetlink.py. pyroute2 sets what the IP tunnel's gateways give, and is
-loaded when the first of them does.
+loaded when there is one: with the configuration (`load_tunnel_tools`), or when the admin API adds the first.
 """
 
 from __future__ import annotations
 
 import errno
+import importlib
 import ipaddress
 import socket
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Final, TypeAlias
 
 from dexrouter.crypto.keys import Address, address_short
@@ -29,6 +31,7 @@ __all__ = [
     "change_device",
     "configure_device",
     "ethernet_devices",
+    "load_tunnel_tools",
     "own_addresses",
 ]
 
@@ -74,12 +77,9 @@ def change_device(
     routes: Mapping[IpNetwork, bool],
 ) -> None:
     """Add (True) and take away (False) addresses of a device and routes to it. Raises OSError."""
-    # Loading it takes a third of a start, and only nodes with an IP tunnel need it.
-    from pyroute2 import IPRoute  # noqa: PLC0415
-    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
-
+    tools = load_tunnel_tools()
     try:
-        with IPRoute() as kernel:
+        with tools.IPRoute() as kernel:
             index = kernel.link_lookup(ifname=name)[0]
             for interface, is_wanted in addresses.items():
                 kernel.addr(
@@ -94,10 +94,22 @@ def change_device(
                 kernel.route(
                     "replace" if is_wanted else "del", family=_family(network), dst=str(network), oif=index
                 )
-    except NetlinkError as error:
+    except tools.NetlinkError as error:
         raise OSError(error.code, str(error)) from error
     except IndexError as error:
         raise OSError(errno.ENODEV, f"{name}: no such device") from error
+
+
+def load_tunnel_tools() -> ModuleType:
+    """Load what sets addresses and routes of the tunnel. Raises OSError.
+
+    It takes a third of a start, so only nodes with an IP tunnel do it. A user who may not read all of Python
+    can do it no more: then it must be done before the router becomes that user.
+    """
+    try:
+        return importlib.import_module("pyroute2")
+    except ImportError as error:
+        raise OSError(errno.ELIBACC, f"pyroute2 cannot be loaded: {error}") from error
 
 
 def _family(what: IpInterface | IpNetwork) -> int:
