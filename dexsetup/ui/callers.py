@@ -159,6 +159,10 @@ class CallersSheet(Sheet):
             self.dismiss()
 
     def action_take(self) -> None:
+        """Take the friend, when the field has seen every key that was pressed before."""
+        (self.focused or self).call_later(self._take)
+
+    def _take(self) -> None:
         """Take the friend into the draft and go to Review; one who may call already gets the card shown."""
         wizard = self.wizard
         login, place = self.query_one("#friend", TextField), self.query_one("#place", TextField)

@@ -1,5 +1,6 @@
-"""The draft that the wizard opens with: what was applied last, a file that was named, or good defaults.
+"""The draft that the wizard opens with: a file that was named, what was applied last, or good defaults.
 
+After a run that was interrupted it holds the answers of that run, so that going on brings about the same.
 Defaults are answers like any others: each stands on a screen before Apply, and in the file that is saved.
 """
 
@@ -25,6 +26,8 @@ def first_draft(survey: Survey) -> Draft:
     """Return the draft to begin with."""
     if survey.given is not None:
         return Draft(survey.given, saved=survey.given)
+    if survey.begun is not None:
+        return Draft(survey.begun, saved=survey.begun, problems=survey.problems, is_peers_chosen=True)
     if survey.last is not None:
         return Draft(survey.last, saved=survey.last, problems=survey.problems)
     answers = _defaults(survey.facts)

@@ -38,6 +38,7 @@ from dexsetup.plan.engine import Engine, Options
 from dexsetup.plan.events import Checked, Event, Listener, PlanMade
 from dexsetup.plan.journal import list_runs, new_run_name
 from dexsetup.plan.model import ManagedFile, UnitActive
+from dexsetup.plan.places import RUNS
 from dexsetup.plan.results import Change, Conflict
 from dexsetup.plan.undo import undo_run
 from dexsetup.plan.verify import wait_for
@@ -81,6 +82,10 @@ class RunFact:
     is_undoable: bool
 
 
+def _interrupted(runs: Iterable[RunFact]) -> RunFact | None:
+    return next((run for run in reversed(tuple(runs)) if run.result == "interrupted"), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What was found when the wizard was opened."""
@@ -100,6 +105,8 @@ class Survey:
     """The address of this machine from which its router reaches furthest; empty if none is known."""
     udp_ports: tuple[int, ...]
     last: Answers | None
+    begun: Answers | None
+    """Those of the run that was interrupted."""
     given: Answers | None
     """Those of the file that was named on the command line."""
     problems: tuple[str, ...]
@@ -111,7 +118,7 @@ class Survey:
     @property
     def interrupted(self) -> RunFact | None:
         """The run that neither ended nor was undone."""
-        return next((run for run in reversed(self.runs) if run.result == "interrupted"), None)
+        return _interrupted(self.runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +174,7 @@ class Desk:
         config = present_config(session)
         content = session.host.read("/etc/cjdroute.conf") if config is not None else None
         given, problems = self._given()
+        runs = self.runs()
         return Survey(
             facts=session.facts,
             is_live=session.host.is_live,
@@ -178,9 +186,10 @@ class Desk:
             reachable=reachable_address(config or load_config(session.draws.router_config), self._uplink),
             udp_ports=udp_ports(config) if config else (),
             last=session.last_applied(),
+            begun=self._begun(runs),
             given=given,
             problems=problems,
-            runs=self.runs(),
+            runs=runs,
             public=public_peers.load(),
             notes=tuple(self._notes()),
         )
@@ -205,6 +214,15 @@ class Desk:
             return load_answers(content, self._answers).answers, ()
         except AnswersError as error:
             return None, error.problems
+
+    def _begun(self, runs: Iterable[RunFact]) -> Answers | None:
+        """Return what an interrupted run was to bring about, as far as it can be read."""
+        run = _interrupted(runs)
+        content = self.host.read(f"{RUNS}/{run.name}/answers.toml") if run is not None else None
+        try:
+            return load_answers(content, "interrupted").answers if content is not None else None
+        except AnswersError:
+            return None
 
     def _notes(self) -> Iterable[str]:
         notes = getattr(self.session, "notes", None)

@@ -135,7 +135,12 @@ class PasteSheet(Sheet):
             self.dismiss()
 
     def action_take(self) -> None:
-        """Take the peers; stay if something is wrong."""
+        """Take the peers, when the field has seen every key that was pressed before."""
+        self.query_one("#area", TextArea).call_later(self._take_text)
+
+    def _take_text(self) -> None:
+        """Stay if something is wrong."""
+        self.on_text_area_changed()
         problem = self._take(self.wizard.sheets.pasted)
         if problem:
             self.query_one("#said", Static).update("\n".join(f"[!] {line}" for line in problem.splitlines()))

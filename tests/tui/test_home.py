@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from dexrouter.admin.access import Access
+from dexsetup.exitcodes import ExitCode
 from dexsetup.host.base import Completed
 from dexsetup.plan.events import Checked, Grade
-from dexsetup.plan.places import RUNS
+from dexsetup.plan.places import ANSWERS, RUNS
 from dexsetup.ui.pulse import Pulse, Watcher, queue_of, sparkline
 from loop_nodes import ADMIN_PASSWORD, running_node
 from tui_rig import Driver, debian_host, desk_for, drive
@@ -192,6 +193,35 @@ def test_undo_asks_and_gives_back_what_was_there() -> None:
     drive(desk_for(host), play, size=(100, 40))
     assert host.snapshot() == before
     assert host.list_directory(RUNS)
+
+
+def test_going_on_with_an_interrupted_run_keeps_what_was_typed() -> None:
+    """Its answers are the draft: the risk that was accepted, the peers that were chosen, the port."""
+    host = debian_host()
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        driver.wizard.draft.put("node", "udp_port", 26041)
+        await applied(driver)
+
+    answers = drive(desk_for(host), play).draft.answers
+    wanted = host.snapshot()
+    (run,) = host.list_directory(RUNS)
+    path = f"{RUNS}/{run}/journal.jsonl"
+    lines = (host.read(path) or b"").splitlines(keepends=True)
+    host.put(path, b"".join(line for line in lines if b'"end"' not in line), mode=0o600)
+    host.remove(ANSWERS)
+
+    async def go_on(driver: Driver) -> None:
+        await driver.opened()
+        driver.wizard.page.query_one("#resume").focus()
+        await driver.press("enter")
+        await driver.until(lambda: driver.wizard.running.view is not None)
+        await driver.until(lambda: not driver.wizard.running.is_applying)
+        assert driver.wizard.running.code is ExitCode.OK
+
+    assert drive(desk_for(host), go_on).draft.answers == answers
+    assert host.snapshot() == wanted
 
 
 def test_an_interrupted_run_is_offered_on_the_first_page() -> None:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dexsetup.answers.load import load_answers
 from machine import needs, program
+from terminal import Terminal
 
 pytestmark = needs(program("tmux"))
-_SECONDS = 60.0
 
 
-class Terminal:
-    """One tmux server with one window of its own."""
+class Image(Terminal):
+    """A terminal with the wizard over a directory that stands for a machine."""
 
     def __init__(self, directory: Path, checkout: Path) -> None:
+        path = os.pathsep.join((str(checkout), str(checkout / "router")))
+        super().__init__(directory, environment={"PYTHONPATH": path})
         self.root = directory / "root"
         (self.root / "etc").mkdir(parents=True)
         (self.root / "home" / "jo").mkdir(parents=True)
@@ -36,80 +36,23 @@ class Terminal:
         (self.root / "etc/group").write_text("root:x:0:\njo:x:1000:\n")
         if os.geteuid() == 0:
             os.chown(self.root / "home" / "jo", 1000, 1000)
-        self._socket = str(directory / "tmux")
-        self._status = directory / "status"
-        self._environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": os.environ["HOME"],
-            "LANG": "C.UTF-8",
-            "LC_ALL": "C.UTF-8",
-            "PYTHONPATH": os.pathsep.join((str(checkout), str(checkout / "router"))),
-        }
 
-    def start(self, *options: str) -> None:
+    def open(self, *options: str) -> None:
         """Open the wizard at 80x24."""
-        words = [sys.executable, "-m", "dexsetup.cli", "--root", str(self.root), *options]
-        line = f"{' '.join(words)}; echo $? > {self._status}"
-        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "sh", "-c", line)
-
-    def _tmux(self, *words: str) -> str:
-        done = subprocess.run(
-            ["tmux", "-S", self._socket, *words],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout
-
-    def press(self, *keys: str) -> None:
-        self._tmux("send-keys", *keys)
-
-    @property
-    def text(self) -> str:
-        return self._tmux("capture-pane", "-p")
-
-    def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + _SECONDS
-        while not condition():
-            assert time.monotonic() < deadline, self.text
-            time.sleep(0.05)
-
-    def shows(self, *texts: str) -> None:
-        self.until(lambda: all(text in self.text for text in texts))
-
-    def cursor(self) -> tuple[int, int]:
-        x, _, y = self._tmux("display-message", "-p", "#{cursor_x} #{cursor_y}").partition(" ")
-        return int(x), int(y)
-
-    def resize(self, width: int, height: int) -> None:
-        self._tmux("resize-window", "-x", str(width), "-y", str(height))
-
-    def signal(self, name: str) -> None:
-        """Send a signal to the wizard itself."""
-        shell = self._tmux("display-message", "-p", "#{pane_pid}").strip()
-        children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
-        subprocess.run(["kill", f"-{name}", children[0]], check=True)
-
-    def code(self) -> int:
-        self.until(lambda: self._status.exists() and self._status.read_text().strip())
-        return int(self._status.read_text())
-
-    def close(self) -> None:
-        self._tmux("kill-server")
+        self.start([sys.executable, "-m", "dexsetup.cli", "--root", str(self.root), *options])
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, checkout: Path) -> Iterator[Terminal]:
+def terminal(tmp_path: Path, checkout: Path) -> Iterator[Image]:
     """Give a terminal, and take it down."""
-    window = Terminal(tmp_path, checkout)
+    window = Image(tmp_path, checkout)
     yield window
     window.close()
 
 
-def test_a_whole_first_run_by_keys(terminal: Terminal) -> None:
+def test_a_whole_first_run_by_keys(terminal: Image) -> None:
     """Enter to Review, the risk, Apply: the files are in the directory, and ^Q ends with the run's code."""
-    terminal.start()
+    terminal.open()
     terminal.shows("Go on", "People: jo")
     for page in ("2/9 Identity", "3/9 Peers", "4/9 Firewall", "5/9 Mail", "6/9 Phone", "7/9 Review"):
         terminal.press("Enter")
@@ -128,9 +71,9 @@ def test_a_whole_first_run_by_keys(terminal: Terminal) -> None:
     assert (terminal.root / "etc/cjdroute.conf").stat().st_mode & 0o777 == 0o600
 
 
-def test_resizing_and_the_cursor(terminal: Terminal) -> None:
+def test_resizing_and_the_cursor(terminal: Image) -> None:
     """The terminal's own cursor stands on the control that has the keyboard, at every size."""
-    terminal.start()
+    terminal.open()
     terminal.shows("Go on", "People: jo")
 
     def is_on_button() -> bool:
@@ -147,9 +90,9 @@ def test_resizing_and_the_cursor(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize("name", ["TERM", "HUP"])
-def test_signals_end_it_and_nothing_is_written(terminal: Terminal, name: str) -> None:
+def test_signals_end_it_and_nothing_is_written(terminal: Image, name: str) -> None:
     """A terminal that goes away, or a shutdown: exit code 130, and the directory as it was."""
-    terminal.start()
+    terminal.open()
     terminal.shows("Go on", "People: jo")
     before = sorted(path for path in terminal.root.rglob("*"))
     terminal.signal(name)
@@ -157,9 +100,9 @@ def test_signals_end_it_and_nothing_is_written(terminal: Terminal, name: str) ->
     assert sorted(path for path in terminal.root.rglob("*")) == before
 
 
-def test_plain_in_a_terminal(terminal: Terminal) -> None:
+def test_plain_in_a_terminal(terminal: Image) -> None:
     """--plain draws nothing over: numbered lines and a prompt."""
-    terminal.start("--plain", "--ask", "node")
+    terminal.open("--plain", "--ask", "node")
     terminal.shows("1/2 Identity", "node.key [keep]:")
     terminal.press("C-d")
     assert terminal.code() == 130
