@@ -11,6 +11,7 @@ import re
 import shlex
 from base64 import b64decode, b64encode
 from dataclasses import asdict
+from ipaddress import IPv6Interface, IPv6Network
 from typing import Any, Literal
 
 from dexsetup.audit import listeners
@@ -57,6 +58,9 @@ _BARESIP_MODULES = (
     "/usr/lib64/baresip/modules",
     "/usr/local/lib/baresip/modules",
 )
+_PUBLIC = IPv6Network("2000::/3")
+_PASSING = frozenset({"temporary", "deprecated", "tentative", "dadfailed"})
+"""Marks of addresses that others cannot count on."""
 _PYTHONS = ("/usr/bin/python3",)
 _VERSION = re.compile(r"\d+(?:\.\d+)+[\w.-]*")
 
@@ -86,8 +90,25 @@ def detect(host: Host, *, program_tree: str = "") -> Facts:
         program_tree=program_tree,
         baresip=_baresip(host),
         zones=_zones(host),
+        stable_addresses=_stable_addresses(host) if host.is_live else (),
         listening=listeners(host.probe(["ss", "-H", "-lntup"]).stdout) if host.is_live else (),
     )
+
+
+def _stable_addresses(host: Host) -> tuple[str, ...]:
+    """Return the public IPv6 addresses, without those made up for a day or on their way out."""
+    found = []
+    for line in host.probe(["ip", "-6", "-o", "addr", "show", "scope", "global"]).stdout.splitlines():
+        words = line.split()
+        if len(words) < 4 or words[2] != "inet6" or _PASSING & set(words[4:]):
+            continue
+        try:
+            address = IPv6Interface(words[3]).ip
+        except ValueError:
+            continue
+        if address in _PUBLIC:
+            found.append(str(address))
+    return tuple(found)
 
 
 def _os_release(host: Host) -> dict[str, str]:
@@ -247,12 +268,13 @@ def _running_router(host: Host) -> Literal["none", "embedded", "cjdns"]:
 
 
 def facts_to_json(facts: Facts, *, redactor: Redactor | None = None) -> str:
-    """Return the facts as JSON text. With a redactor, people and the contents of files are left out."""
+    """Return the facts as JSON text. With a redactor, people, places and what files hold are left out."""
     value = asdict(facts)
     value["files"] = {path: _file_to_json(file) for path, file in facts.files.items()}
     if redactor is not None:
         value["files"] = {}
         value["hostname"] = "host"
+        value["stable_addresses"] = []
         value["accounts"] = [_anonymous(account, index) for index, account in enumerate(facts.accounts)]
         return redactor.text(json.dumps(value, indent=2, sort_keys=True)) + "\n"
     return json.dumps(value, indent=2, sort_keys=True) + "\n"
@@ -290,6 +312,7 @@ def facts_from_json(text: str, name: str = "facts") -> Facts:
             value["baresip"] = Baresip(modules["module_path"], tuple(modules["modules"]))
         value["zones"] = tuple(_zone_from_json(zone) for zone in value.get("zones", ()))
         value["listening"] = tuple(Listener(**one) for one in value.get("listening", ()))
+        value["stable_addresses"] = tuple(value.get("stable_addresses", ()))
         value["accounts"] = tuple(Account(**account) for account in value["accounts"])
         value["programs"] = {key: Program(**program) for key, program in value["programs"].items()}
         value["files"] = {path: _file_from_json(file) for path, file in value["files"].items()}

@@ -123,6 +123,8 @@ class Facts:
     """Those of a running firewalld that are in use."""
     listening: tuple[Listener, ...] = ()
     """What listens on every address of the machine."""
+    stable_addresses: tuple[str, ...] = ()
+    """Public IPv6 addresses that are on an interface and meant to stay, as RFC 5952 writes them."""
     files: dict[str, FileFact] = field(default_factory=dict)
     """The files that the steps asked to see (Step.reads)."""
 

@@ -22,4 +22,8 @@ def problems_on(answers: Answers, facts: Facts) -> tuple[str, ...]:
         problems.append(
             f'user[{index + 1}].login: there is no account "{user.login}" on this machine.{guess}'
         )
+    public = answers.public_address
+    if public and public not in facts.stable_addresses:
+        there = ", ".join(facts.stable_addresses) or "no public IPv6 address that stays"
+        problems.append(f"public.address: {public} is not on this machine; here is {there}")
     return tuple(problems)

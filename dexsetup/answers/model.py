@@ -10,6 +10,7 @@ TOML on disk (answers/load.py, answers/save.py); secrets are literal, "file:PATH
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv6Address
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,6 +30,7 @@ __all__ = [
     "Nodeinfo",
     "Peer",
     "Phone",
+    "Public",
     "Section",
     "Tunnel",
     "User",
@@ -76,7 +78,7 @@ class Node(Section):
         "Which key shall the node have?",
         hint="keep: the present one, else a new one. Or new, import:/FILE",
         default="keep",
-        pattern=r"^(keep|new|import:/.+)$",
+        pattern=r"^(keep|new|replace:fc[0-9a-f:]{2,37}|import:/.+)$",
     )
     backend: Literal["embedded", "cjdns"] = question(
         "Which router shall run?",
@@ -232,6 +234,19 @@ class Nodeinfo(Section):
     )
 
 
+class Public(Section):
+    """Mail and calls at a public IPv6 address of this machine, in place of the mesh."""
+
+    enable: bool = question(
+        "Shall mail and calls go to a public IPv6 address, not to the mesh's?", default=True
+    )
+    address: str = question(
+        "Which address of this machine?",
+        hint="one that stays, and that others reach: 2001:db8::5",
+        default=...,
+    )
+
+
 class Irc(Section):
     """The chat of the mesh as a bookmark in HexChat, for the users named below."""
 
@@ -253,6 +268,13 @@ class Answers(Section):
     tunnel: tuple[Tunnel, ...] = ()
     nodeinfo: Nodeinfo | None = None
     irc: Irc | None = None
+    public: Public | None = None
+
+    @property
+    def public_address(self) -> str:
+        """The public address that letters and calls go to, as RFC 5952 writes it; "" if it is the mesh's."""
+        is_used = self.public is not None and self.public.enable
+        return str(IPv6Address(self.public.address)) if self.public is not None and is_used else ""
 
 
 def section_models() -> Mapping[str, type[Section]]:

@@ -33,6 +33,7 @@ _EXAMPLES: dict[tuple[str, str], str] = {
     ("tunnel", "public_key"): '"d6bngqcv2w0u702yy5932d3k3pr2mxdukmxu4wqguuwddhd1rnx0.k"',
     ("tunnel", "ip4"): '"10.66.0.2"',
     ("tunnel", "ip6"): '"2001:db8:77::4"',
+    ("public", "address"): '"2001:db8::5"',
     ("nodeinfo", "name"): '"Jo Doe"',
     ("nodeinfo", "contact"): '"jo@example.net"',
     ("user", "login"): '"jo"',

@@ -14,6 +14,7 @@ from dexsetup.answers.model import Allow, Answers, Contact, Entry, Peer, Tunnel
 
 __all__ = [
     "allow_problems",
+    "contact_address",
     "contact_problems",
     "is_switched_off",
     "mesh_address",
@@ -25,6 +26,7 @@ __all__ = [
 _PHONES = frozenset({"linphonerc", "baresip"})
 """Programs of people, by their words, that are about calls; the others are about mail."""
 _MESH = IPv6Network("fc00::/8")
+_PUBLIC = IPv6Network("2000::/3")
 _LITERAL = re.compile(r"\[(?:IPv6:)?([^\]]*)\]\Z", re.IGNORECASE)
 Problem = tuple[tuple[str | int, ...], str]
 
@@ -53,6 +55,9 @@ def problems_of(answers: Answers) -> Iterator[Problem]:
     for index, tunnel in enumerate(answers.tunnel):
         for key, sentence in tunnel_problems(tunnel):
             yield ("tunnel", index, key), sentence
+    if answers.public is not None and not _is_public(answers.public.address):
+        sentence = f'"{answers.public.address}" is not a public IPv6 address: those begin with 2 or 3'
+        yield ("public", "address"), sentence
     for section in ("allow", "user", "contact", "tunnel"):
         yield from _named_twice(section, getattr(answers, section))
 
@@ -77,8 +82,11 @@ def contact_problems(contact: Contact) -> Iterator[tuple[str, str]]:
     if contact.address is None:
         if contact.state == "present":
             yield "address", "missing"
-    elif not mesh_address(contact.address):
-        yield "address", f'"{contact.address}" is not a mesh address: they begin with fc'
+    elif not contact_address(contact.address):
+        yield (
+            "address",
+            f'"{contact.address}" is not a mesh address: they begin with fc (public ones with 2 or 3)',
+        )
 
 
 def mesh_address(text: str) -> str:
@@ -105,6 +113,19 @@ def tunnel_problems(tunnel: Tunnel) -> Iterator[tuple[str, str]]:
                 key,
                 f'"{text}" is no IPv{key[-1]} address, with or without the length of a network behind it',
             )
+
+
+def contact_address(text: str) -> str:
+    """Return a contact's address, of the mesh or public, as RFC 5952 writes it; "" if it is neither."""
+    return mesh_address(text) or (str(IPv6Address(text)) if _is_public(text) else "")
+
+
+def _is_public(text: str) -> bool:
+    try:
+        address = IPv6Address(text)
+    except AddressValueError:
+        return False
+    return address in _PUBLIC and address.scope_id is None
 
 
 def peer_problems(peer: Peer) -> Iterator[tuple[str, str]]:

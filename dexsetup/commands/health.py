@@ -66,7 +66,14 @@ def doctor(session: Session, *, is_mending: bool) -> ExitCode:
 def _walk(session: Session, last: Answers | None) -> list[Finding]:
     is_mail_wanted = last is not None and last.mail is not None and last.mail.enable
     findings: list[Finding] = []
-    for finding in examine(session.host, session.facts, is_mail_wanted=is_mail_wanted):
+    public = last.public_address if last is not None else ""
+    for finding in examine(
+        session.host,
+        session.facts,
+        is_mail_wanted=is_mail_wanted,
+        is_phone_wanted=last is not None and last.phone is not None and last.phone.enable,
+        public=public,
+    ):
         findings.append(finding)
         if not session.flags.is_json:
             _tell(session, finding)

@@ -12,6 +12,7 @@ from dexsetup.steps.mail import MailStep
 from dexsetup.steps.nodeinfo import NodeinfoStep
 from dexsetup.steps.packages import PackagesStep
 from dexsetup.steps.peers import PeersStep
+from dexsetup.steps.public import PublicStep
 from dexsetup.steps.router import RouterStep
 from dexsetup.steps.tunnel import TunnelStep
 from dexsetup.steps.userfiles import UserFilesStep
@@ -30,6 +31,7 @@ def all_steps() -> tuple[Step, ...]:
         TunnelStep(),
         RouterStep(),
         FirewallStep(),
+        PublicStep(),
         BootStep(),
         MailStep(),
         UserFilesStep(),

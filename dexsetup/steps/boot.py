@@ -11,7 +11,10 @@ from dexsetup.facts import Facts
 from dexsetup.plan.model import ManagedFile, StepPlan
 from dexsetup.steps.base import Inputs
 
-__all__ = ["BootStep", "drop_in_path", "resolver_path"]
+__all__ = ["NETWORK_TARGET", "BootStep", "drop_in_path", "resolver_path"]
+
+NETWORK_TARGET = "network-online.target"
+"""What mail at a public address waits for."""
 
 _DROP_IN = "opensmtpd/10-dexsetup.conf.j2"
 _RESOLVER = "opensmtpd/smtpd-resolv.conf.j2"
@@ -48,7 +51,11 @@ class BootStep:
             files = (ManagedFile(drop_in_path(facts), None), ManagedFile(resolver, None))
             return StepPlan(name=self.name, title=self.title, resources=files)
         needs_resolver = mail.relay == "mesh"
-        drop_in = renderer.render(_DROP_IN, resolver=resolver if needs_resolver else "")
+        drop_in = renderer.render(
+            _DROP_IN,
+            resolver=resolver if needs_resolver else "",
+            awaited=NETWORK_TARGET if inputs.answers.public_address else "",
+        )
         return StepPlan(
             name=self.name,
             title=self.title,

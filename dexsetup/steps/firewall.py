@@ -112,8 +112,8 @@ def chosen_services(answers: Answers, present: frozenset[str] = frozenset()) -> 
     mail, phone, firewall, nodeinfo = answers.mail, answers.phone, answers.firewall, answers.nodeinfo
     is_ssh_answered = firewall is not None and "ssh" in firewall.model_fields_set
     wanted = (
-        ("smtp", None if mail is None else mail.enable),
-        (SIP, None if phone is None else phone.enable),
+        ("smtp", None if mail is None else mail.enable and not answers.public_address),
+        (SIP, None if phone is None else phone.enable and not answers.public_address),
         ("http", None if nodeinfo is None else nodeinfo.enable),
         ("ssh", firewall.ssh if firewall is not None and is_ssh_answered else None),
     )

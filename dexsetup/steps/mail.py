@@ -18,7 +18,7 @@ from dexsetup.plan.model import ManagedFile, Resource, Risk, StepPlan, Tree, Uni
 from dexsetup.plan.places import PROGRAMS
 from dexsetup.steps.base import Inputs
 from dexsetup.steps.boot import drop_in_path, resolver_path
-from dexsetup.steps.node import CONFIG, address_of, file_content, needed_config, wanted_node
+from dexsetup.steps.node import CONFIG, file_content, service_address, wanted_node
 
 __all__ = ["QUEUE_UNIT", "MailStep", "mail_literal", "mail_spellings"]
 
@@ -68,24 +68,34 @@ class MailStep:
             return None
         if not mail.enable:
             return _switched_off(facts)
-        address = address_of(needed_config(inputs))
+        address, is_public = service_address(inputs), bool(inputs.answers.public_address)
+        units = (facts.mail_server.unit,) if is_public else (facts.mail_server.unit, QUEUE_UNIT)
         return StepPlan(
             name=self.name,
             title=MailStep.title,
             resources=_resources(inputs, mail, address),
-            verifications=(UnitActive(facts.mail_server.unit), UnitActive(QUEUE_UNIT)),
+            verifications=tuple(UnitActive(unit) for unit in units),
             needs=("packages", "router", "boot"),
-            risks=(
-                Risk(
-                    "mesh-mail",
-                    f"Everybody on the mesh can reach port 25 of [{address}] and leave letters of up to "
-                    f"20 MB for {_people(inputs.answers)}. Port 25 on other addresses stays as it is.",
-                ),
-            ),
+            risks=(_risk(inputs.answers, address),),
             notes=_notes(inputs.answers, mail, facts),
-            unavailable=_reason_against(facts),
+            unavailable=_reason_against(facts, is_public=is_public),
             address=address,
         )
+
+
+def _risk(answers: Answers, address: str) -> Risk:
+    if answers.public_address:
+        return Risk(
+            "public-mail",
+            f"Everybody on the Internet can reach port 25 of [{address}] and leave letters of up to 20 MB "
+            f"for {_people(answers)}. Letters travel in plain text for whoever carries them, the address "
+            "tells where you are, and many providers shut port 25.",
+        )
+    return Risk(
+        "mesh-mail",
+        f"Everybody on the mesh can reach port 25 of [{address}] and leave letters of up to 20 MB for "
+        f"{_people(answers)}. Port 25 on other addresses stays as it is.",
+    )
 
 
 def _resources(inputs: Inputs, mail: Mail, address: str) -> tuple[Resource, ...]:
@@ -109,6 +119,7 @@ def _resources(inputs: Inputs, mail: Mail, address: str) -> tuple[Resource, ...]
             recipients=[f"{login}@{spelling}" for login in logins for spelling in spellings],
             local_names=[facts.hostname] if _HOSTNAME.fullmatch(facts.hostname) else [],
             relay=mail.relay,
+            is_public=bool(inputs.answers.public_address),
             mail_filter=_FILTER if has_filters else "",
         ),
         validate=(program, "-n", "-f", "{}"),
@@ -124,6 +135,10 @@ def _resources(inputs: Inputs, mail: Mail, address: str) -> tuple[Resource, ...]
     )
     changes = (config.path, name.path, drop_in_path(facts), resolver_path(), PROGRAMS)
     programs = (Tree(PROGRAMS, source=facts.program_tree),) if _brings_programs(inputs) else ()
+    if inputs.answers.public_address:
+        # Only the mesh's machines are asked whether they are there; others have opensmtpd's own patience.
+        no_queue = (Unit(QUEUE_UNIT, enabled=False, active=False), ManagedFile(_QUEUE_FILE, None))
+        return (*programs, name, config, *no_queue, Unit(server.unit, restart_on=changes))
     queue = ManagedFile(
         path=_QUEUE_FILE,
         content=renderer.render(_QUEUE_TEMPLATE, server=server.unit, program=_QUEUE_PROGRAM),
@@ -188,8 +203,10 @@ def _notes(answers: Answers, mail: Mail, facts: Facts) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _reason_against(facts: Facts) -> str:
+def _reason_against(facts: Facts, *, is_public: bool) -> str:
     server = facts.mail_server
+    if is_public and not _is_new_enough(server.installed, _OLDEST_WITH_ACTIONS):
+        return "Mail at a public address needs opensmtpd 6.4 or later: update it first."
     if server.port_25_holder not in {"", "?", "smtpd", "opensmtpd"}:
         return (
             f"{server.port_25_holder} listens on port 25 already, and two mail servers cannot share it: stop "

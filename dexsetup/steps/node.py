@@ -32,6 +32,7 @@ __all__ = [
     "parsed",
     "planned_config",
     "present_config",
+    "service_address",
     "wanted_node",
     "with_node_identity",
 ]
@@ -60,9 +61,12 @@ def wanted_node(answers: Answers, facts: Facts) -> Node | None:
         return answers.node
     if file_content(facts, CONFIG):
         return None
-    is_mail_wanted = answers.mail is not None and answers.mail.enable
-    is_phone_wanted = answers.phone is not None and answers.phone.enable
-    is_used = any(not is_switched_off(file, answers) for user in answers.user for file in user.files)
+    is_here = not answers.public_address
+    is_mail_wanted = is_here and answers.mail is not None and answers.mail.enable
+    is_phone_wanted = is_here and answers.phone is not None and answers.phone.enable
+    is_used = is_here and any(
+        not is_switched_off(file, answers) for user in answers.user for file in user.files
+    )
     is_connected = any(entry.is_wanted for name in CONFIG_LISTS for entry in getattr(answers, name))
     is_told_of = answers.nodeinfo is not None and answers.nodeinfo.enable
     is_node_needed = is_mail_wanted or is_phone_wanted or is_connected or is_used or is_told_of
@@ -149,6 +153,11 @@ def needed_config(inputs: Inputs) -> bytes:
     if content is None:
         raise AssertionError("what needs an address brings a node: see wanted_node")
     return content
+
+
+def service_address(inputs: Inputs) -> str:
+    """Return where letters and calls go: the node's address, or a public one if the answers say so."""
+    return inputs.answers.public_address or address_of(needed_config(inputs))
 
 
 def address_of(data: bytes) -> str:

@@ -52,7 +52,8 @@ class _Linphonerc(UserFile):
         before = friends.with_friends(before, {})
         present = ini.present(before)
         sip = present.get("sip", {})
-        if f"<sip:{person.login}@[fc" not in sip.get("contact", "") or "bind_address" not in sip:
+        is_ours = any(f"<sip:{person.login}@[{first}" in sip.get("contact", "") for first in ("fc", "2", "3"))
+        if not is_ours or "bind_address" not in sip:
             return before
         unwanted = {
             "sip": {

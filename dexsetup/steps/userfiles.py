@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from dexsetup.answers.model import Answers, User
-from dexsetup.answers.sense import is_switched_off, mesh_address
+from dexsetup.answers.sense import contact_address, is_switched_off
 from dexsetup.errors import AnswersError
 from dexsetup.facts import Account, Facts
 from dexsetup.plan.model import Directory, FileSharing, ManagedFile, Resource, StepPlan
 from dexsetup.render.environment import Renderer
 from dexsetup.render.filters import UnquotableError, mail_display_name, sip_contact_name
 from dexsetup.steps.base import Inputs
-from dexsetup.steps.node import CONFIG, address_of, planned_config
+from dexsetup.steps.node import CONFIG, planned_config, service_address
 from dexsetup.steps.phoneprograms import PHONE_PROGRAMS, WindowedLinphone
 from dexsetup.steps.userprograms import Contact, Person, UserFile, UserProgram, mail_programs
 
@@ -71,8 +71,8 @@ class UserFilesStep:
         problems = [*_problems(answers, facts), *_contact_problems(answers)]
         if problems:
             raise AnswersError(tuple(problems))
-        config = planned_config(inputs)
-        address = address_of(config) if config is not None else ""
+        has_address = bool(answers.public_address) or planned_config(inputs) is not None
+        address = service_address(inputs) if has_address else ""
         wishes = tuple(_wishes(answers, facts))
         refused = tuple(text for wish in wishes if (text := _reason_against(wish, facts)))
         resources: list[Resource] = []
@@ -119,7 +119,7 @@ def _contact_problems(answers: Answers) -> Iterator[str]:
 def _contacts(answers: Answers) -> tuple[Contact, ...]:
     return tuple(
         Contact(
-            one.name, (one.real_name or "").strip(), one.login or one.name, mesh_address(one.address or "")
+            one.name, (one.real_name or "").strip(), one.login or one.name, contact_address(one.address or "")
         )
         for one in answers.contact
         if one.state == "present"
@@ -167,7 +167,7 @@ def _fulfil(wish: _Wish, inputs: Inputs, address: str) -> tuple[list[Resource], 
             for contact in person.contacts
             if contact.nick.lower() in taken_nicks
         )
-    if isinstance(program, WindowedLinphone):
+    if isinstance(program, WindowedLinphone) and not inputs.answers.public_address:
         resources += _launcher(wish, program, command or program.command, inputs)
     return resources, notes
 

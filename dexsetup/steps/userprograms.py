@@ -227,7 +227,7 @@ class _Pinerc(UserFile):
     template = "pinerc/pinerc.j2"
     is_copied = True
     LISTS = ("feature-list",)
-    OUR_DOMAIN = re.compile(r"\[IPv6:fc[0-9a-f:]+\]", re.IGNORECASE)
+    OUR_DOMAIN = re.compile(r"\[IPv6:(?:fc|[23])[0-9a-f:]+\]", re.IGNORECASE)
     LOCAL_SERVER = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::25)?(?:/.*)?", re.IGNORECASE)
 
     def values(self, person: Person, before: bytes, facts: Facts) -> Mapping[str, Any]:

@@ -25,15 +25,22 @@ class VerifyStep(ReadsConfig):
         answers = inputs.answers
         is_mail_wanted = answers.mail is not None and answers.mail.enable
         is_node_touched = wanted_node(answers, inputs.facts) is not None or bool(answers.peer)
-        content = planned_config(inputs)
-        if content is None or not (is_node_touched or is_mail_wanted):
+        content, public = planned_config(inputs), answers.public_address
+        if not (is_node_touched or is_mail_wanted) or (content is None and not public):
             return None
-        address = address_of(content)
-        checks: list[Verification] = [AddressBound(address, _ADDRESS_SECONDS)]
-        if is_node_touched and any(entry.connect_to for entry in parsed(content).udp_interfaces):
+        address = address_of(content) if content is not None else public
+        served = public if is_mail_wanted and public else address
+        checks: list[Verification] = [
+            AddressBound(each, _ADDRESS_SECONDS) for each in dict.fromkeys((address, served))
+        ]
+        if content is not None and is_node_touched and _has_peers(content):
             checks.append(PeerEstablished(_PEER_SECONDS))
         if is_mail_wanted:
-            checks.append(TcpGreets(address, _SMTP_PORT, "220 ", _GREETING_SECONDS))
+            checks.append(TcpGreets(served, _SMTP_PORT, "220 ", _GREETING_SECONDS))
         return StepPlan(
             name=self.name, title=self.title, verifications=tuple(checks), needs=("router",), address=address
         )
+
+
+def _has_peers(content: bytes) -> bool:
+    return any(entry.connect_to for entry in parsed(content).udp_interfaces)

@@ -28,7 +28,9 @@ SMTPD = {
     "local_names": ["host-a.example"],
     "relay": "mesh",
     "mail_filter": "/opt/dexsetup/bin/dex-mailfilter",
+    "is_public": False,
 }
+PUBLIC = {**SMTPD, "address": "2001:db8::5", "literal": "[IPv6:2001:db8::5]", "is_public": True}
 CONTACT = Contact("jo", 'Jo "Q" Doe', "joan", "fc00::7")
 BARESIP = {
     "address": ADDRESS,
@@ -55,6 +57,7 @@ MAILRC = {
 CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("smtpd.conf", "opensmtpd/smtpd.conf.j2", SMTPD),
     ("smtpd.conf.relay-any", "opensmtpd/smtpd.conf.j2", {**SMTPD, "relay": "any", "local_names": []}),
+    ("smtpd.conf.public", "opensmtpd/smtpd.conf.j2", PUBLIC),
     ("smtpd.conf.no-filters", "opensmtpd/smtpd.conf.j2", {**SMTPD, "mail_filter": ""}),
     ("smtpd-old.conf", "opensmtpd/smtpd-old.conf.j2", {**SMTPD, "mail_filter": ""}),
     (
@@ -84,8 +87,17 @@ CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
         {"public_key": "k", "literal": "[fc00::1]", "name": "", "contact": "", "services": []},
     ),
     ("hexchat.network", "hexchat/network.j2", {"name": "Mesh", "server": "irc.fc00.io"}),
-    ("10-dexsetup.conf", "opensmtpd/10-dexsetup.conf.j2", {"resolver": "/etc/dexsetup/smtpd-resolv.conf"}),
-    ("10-dexsetup.conf.relay-any", "opensmtpd/10-dexsetup.conf.j2", {"resolver": ""}),
+    (
+        "10-dexsetup.conf",
+        "opensmtpd/10-dexsetup.conf.j2",
+        {"resolver": "/etc/dexsetup/smtpd-resolv.conf", "awaited": ""},
+    ),
+    ("10-dexsetup.conf.relay-any", "opensmtpd/10-dexsetup.conf.j2", {"resolver": "", "awaited": ""}),
+    (
+        "10-dexsetup.conf.public",
+        "opensmtpd/10-dexsetup.conf.j2",
+        {"resolver": "", "awaited": "network-online.target"},
+    ),
     ("mailrc", "mailrc/mailrc.j2", {**MAILRC, "sender": f'"Doe, Jo" <carol@{LITERAL}>'}),
     ("mailrc.gnu", "mailrc/mailrc.j2", {**MAILRC, "names": "GNU mail", "s_nail": False, "gnu": True}),
     ("mailrc.both", "mailrc/mailrc.j2", {**MAILRC, "names": "s-nail and GNU mail", "gnu": True}),

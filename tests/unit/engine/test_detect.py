@@ -147,3 +147,19 @@ def test_containers_without_systemd_are_direct() -> None:
         False,
     )
     assert facts.mail_server.unit == "smtpd.service"
+
+
+def test_public_addresses_that_stay_are_found() -> None:
+    """Not those of a day, not those on their way out, not those of the mesh or of the local network."""
+    host = debian()
+    lines = (
+        "2: eth0    inet6 2001:db8::5/64 scope global dynamic mngtmpaddr noprefixroute \\ valid_lft 86391sec",
+        "2: eth0    inet6 2001:db8::dead/64 scope global temporary dynamic \\ valid_lft 86391sec",
+        "2: eth0    inet6 2001:db8:1::5/64 scope global deprecated dynamic \\ valid_lft 0sec",
+        "2: eth0    inet6 fd00::5/64 scope global \\ valid_lft forever",
+        "3: cjdns0    inet6 fc00::5/8 scope global \\ valid_lft forever",
+        "nonsense",
+    )
+    command = ("ip", "-6", "-o", "addr", "show", "scope", "global")
+    host.programs[command] = Completed(command, 0, "\n".join(lines), "")
+    assert detect(host).stable_addresses == ("2001:db8::5",)

@@ -36,6 +36,7 @@ def healthy() -> FakeHost:
     host.put("/etc/smtpd.conf", f"listen on {ADDRESS}\n".encode())
     host.put("/etc/mailname", f"[IPv6:{ADDRESS}]\n".encode())
     host.network.bound.add(ADDRESS)
+    host.network.uplink = ("1.2.3.4",)
     host.network.peers = (("192.0.2.1:2000", "ESTABLISHED"),)
     host.network.greetings[(ADDRESS, 25)] = "220 here ESMTP"
     host.firewall.open_port("public", PORT, "udp")
@@ -47,7 +48,7 @@ def healthy() -> FakeHost:
 
 def breaks(host: FakeHost, *, is_mail_wanted: bool = True) -> list[Finding]:
     """Return everything that is not as it should be."""
-    found = examine(host, FACTS, is_mail_wanted=is_mail_wanted)
+    found = examine(host, FACTS, is_mail_wanted=is_mail_wanted, is_phone_wanted=False)
     return [finding for finding in found if finding.grade not in {Grade.OK, Grade.NOTE}]
 
 
@@ -60,10 +61,10 @@ def only(host: FakeHost, link: str) -> Finding:
 
 
 def test_a_healthy_machine_has_no_break_and_every_link_is_looked_at() -> None:
-    found = list(examine(healthy(), FACTS, is_mail_wanted=True))
+    found = list(examine(healthy(), FACTS, is_mail_wanted=True, is_phone_wanted=False))
     assert [finding for finding in found if finding.grade is not Grade.OK] == []
     assert {finding.link for finding in found} == {
-        "key", "service", "boot", "address", "port", "peers", "route", "mail", "firewall",
+        "key", "service", "boot", "address", "uplink", "port", "peers", "route", "mail", "firewall",
     }  # fmt: skip
 
 
@@ -160,7 +161,11 @@ def test_a_node_without_peers_is_told_where_to_find_some() -> None:
 def test_a_neighbour_found_by_itself_cannot_be_asked_for_an_answer() -> None:
     host = healthy()
     host.put("/etc/cjdroute.conf", DRAWN, mode=0o600)
-    (finding,) = [item for item in examine(host, FACTS, is_mail_wanted=False) if item.link == "route"]
+    (finding,) = [
+        item
+        for item in examine(host, FACTS, is_mail_wanted=False, is_phone_wanted=False)
+        if item.link == "route"
+    ]
     assert finding.grade is Grade.NOTE
 
 
@@ -210,3 +215,40 @@ def test_what_dexsetup_can_mend_itself_is_named() -> None:
     host = healthy()
     host.network.peers = ()
     assert only(host, "peers").remedy is Remedy.NONE
+
+
+@pytest.mark.parametrize(
+    ("addresses", "grade", "words"),
+    [
+        (("1.2.3.4",), Grade.OK, "others can call this node at 1.2.3.4"),
+        (("192.168.1.5", "2a00:1450::1"), Grade.OK, "at 2a00:1450::1"),
+        (("192.168.1.5",), Grade.NOTE, "behind NAT (192.168.1.5)"),
+        (("100.64.3.1",), Grade.NOTE, "behind the provider's NAT (100.64.3.1)"),
+        ((), Grade.WARN, "no way to the Internet"),
+    ],
+)
+def test_the_kind_of_uplink_is_told(addresses: tuple[str, ...], grade: Grade, words: str) -> None:
+    host = healthy()
+    host.network.uplink = addresses
+    found = examine(host, FACTS, is_mail_wanted=False, is_phone_wanted=False)
+    (uplink,) = [finding for finding in found if finding.link == "uplink"]
+    assert (uplink.grade, words in uplink.text) == (grade, True)
+
+
+def test_mail_at_a_public_address_needs_no_node() -> None:
+    """Its own links are looked at; with a node as well, the node's come after them, without mail."""
+    public = "2001:db8::5"
+    host = healthy()
+    host.put(DROP_IN, b"[Unit]\nWants=network-online.target\nAfter=network-online.target\n")
+    host.put("/etc/smtpd.conf", f"listen on {public}\n".encode())
+    host.put("/etc/mailname", f"[IPv6:{public}]\n".encode())
+    host.network.bound.add(public)
+    host.network.greetings[(public, 25)] = "220 here ESMTP"
+    both = list(examine(host, FACTS, is_mail_wanted=True, is_phone_wanted=False, public=public))
+    assert [finding for finding in both if finding.grade is not Grade.OK] == []
+    host.remove("/etc/cjdroute.conf")
+    alone = list(examine(host, FACTS, is_mail_wanted=True, is_phone_wanted=False, public=public))
+    assert [finding.link for finding in alone] == ["address", "boot", "boot", "mail"]
+    host.network.bound.remove(public)
+    (broken,) = examine(host, FACTS, is_mail_wanted=True, is_phone_wanted=False, public=public)
+    assert (broken.link, broken.is_break) == ("address", True)

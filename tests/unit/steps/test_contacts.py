@@ -92,14 +92,17 @@ def test_any_spelling_of_a_mesh_address_is_understood_and_nothing_else(text: str
 def test_what_is_wrong_with_contacts_is_said_at_once() -> None:
     wanted = answers(
         contact=(
-            {"name": "a", "address": "2001:db8::1"},
+            {"name": "a", "address": "fe80::1"},
             {"name": "b"},
             {"name": "A", "address": "fc00::1"},
             {"name": "c", "state": "absent"},
         )
     )
     assert list(problems_of(wanted)) == [
-        (("contact", 0, "address"), '"2001:db8::1" is not a mesh address: they begin with fc'),
+        (
+            ("contact", 0, "address"),
+            '"fe80::1" is not a mesh address: they begin with fc (public ones with 2 or 3)',
+        ),
         (("contact", 1, "address"), "missing"),
         (("contact", 2, "name"), '"A" is named twice'),
     ]

@@ -7,66 +7,48 @@ is named, too. A link that hangs on a broken one is not looked at: its failure w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from ipaddress import IPv6Address
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
-from dexrouter.config import ConfigError, RouterConfig, TunDevice, load_config
+from dexrouter.config import ConfigError, RouterConfig, load_config
 from dexrouter.crypto.keys import address_of, key_pair_from_private, parse_public_key
+from dexsetup.doctor.finding import AGAIN, Finding, Remedy
+from dexsetup.doctor.mail import mail_links, unit_at_boot, waiting_at_boot
+from dexsetup.doctor.phone import phone_link
+from dexsetup.doctor.zone import zone_links
 from dexsetup.errors import HostError
 from dexsetup.facts import Facts
 from dexsetup.host.base import FirewallState, Host
 from dexsetup.plan.events import Grade
-from dexsetup.steps.boot import drop_in_path
+from dexsetup.steps.boot import NETWORK_TARGET
 from dexsetup.steps.configuration import udp_ports
-from dexsetup.steps.firewall import ZONE
-from dexsetup.steps.mail import mail_literal
+from dexsetup.steps.firewall import SIP
 from dexsetup.steps.node import CONFIG
 from dexsetup.steps.router import CJDNS_UNIT, ROUTER_UNIT, WAIT_UNIT
 
-__all__ = ["Finding", "Remedy", "examine"]
+__all__ = ["examine"]
 
-_AGAIN = "dexsetup --answers /etc/dexsetup/answers.toml"
-_SMTP_PORT = 25
-_GREETING_SECONDS = 10.0
 _PING_SECONDS = 15.0
 _PINGED_MAX = 3
 """Nodes that are asked for an answer over the mesh: one that does not answer pings proves nothing."""
+_CARRIER_NAT = IPv4Network("100.64.0.0/10")
 
 
-class Remedy(StrEnum):
-    """What `dexsetup doctor --fix` does about a finding."""
+def examine(
+    host: Host, facts: Facts, *, is_mail_wanted: bool, is_phone_wanted: bool, public: str = ""
+) -> Iterator[Finding]:
+    """Yield what is found, link by link, as it is found.
 
-    NONE = ""
-    APPLY = "apply"
-    """Apply the answers that were applied last once more: whatever is not as they say is put right."""
-    RESTART = "restart"
-    """Restart the unit: everything is as it should be, and only what runs does not know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found at one link of the chain."""
-
-    link: str
-    grade: Grade
-    text: str
-    cause: str = ""
-    fix: str = ""
-    """A command or a sentence; empty when there is nothing to mend."""
-    remedy: Remedy = Remedy.NONE
-    unit: str = ""
-    """What a restart is for."""
-
-    @property
-    def is_break(self) -> bool:
-        """Whether the chain is broken here."""
-        return self.grade is Grade.FAIL
-
-
-def examine(host: Host, facts: Facts, *, is_mail_wanted: bool) -> Iterator[Finding]:
-    """Yield what is found, link by link, as it is found."""
+    `public` is the address that letters and calls go to where that is not the mesh's; then the node comes
+    after it, if there is one.
+    """
+    if public:
+        yield from _at_public_address(host, facts, public, is_mail_wanted=is_mail_wanted)
+        if is_phone_wanted:
+            yield phone_link(host, public)
+        if host.stat(CONFIG) is None:
+            return
+        is_mail_wanted = is_phone_wanted = False
     config, finding = _key(host)
     yield finding
     if config is None:
@@ -80,13 +62,33 @@ def examine(host: Host, facts: Facts, *, is_mail_wanted: bool) -> Iterator[Findi
     finding = _address(host, address, unit)
     yield finding
     if not finding.is_break:
+        yield _uplink(host, config)
         yield from _ports(host, config, unit)
         finding = _peers(host, config)
         yield finding
         if finding.grade is Grade.OK:
             yield _route(host, config, address)
     if is_mail_wanted:
-        yield from _mail(host, facts, address, config)
+        yield from mail_links(host, facts, address)
+        yield from zone_links(host, config, "smtp", "mail")
+    if is_phone_wanted:
+        yield phone_link(host, address)
+        yield from zone_links(host, config, SIP, "calls")
+
+
+def _at_public_address(host: Host, facts: Facts, address: str, *, is_mail_wanted: bool) -> Iterator[Finding]:
+    if not host.network.address_is_bound(address):
+        cause = "the provider gave this line another one, or the interface is down"
+        fix = "look with: ip -6 addr; then change public.address in the answers"
+        yield Finding("address", Grade.FAIL, f"{address} is on no interface", cause, fix)
+        return
+    yield Finding("address", Grade.OK, f"{address} is on this machine")
+    if not is_mail_wanted:
+        return
+    if host.services.name == "systemd":
+        yield unit_at_boot(host, facts.mail_server.unit)
+        yield waiting_at_boot(host, facts, NETWORK_TARGET)
+    yield from mail_links(host, facts, address)
 
 
 def _key(host: Host) -> tuple[RouterConfig | None, Finding]:
@@ -120,53 +122,24 @@ def _service(host: Host) -> tuple[str, Finding]:
             continue
         if state.active:
             return unit, Finding("service", Grade.OK, f"{unit} is active")
-        fix = f"sudo systemctl start {unit}" if host.services.name == "systemd" else f"sudo {_AGAIN}"
+        fix = f"sudo systemctl start {unit}" if host.services.name == "systemd" else AGAIN
         cause = state.detail or "it was stopped"
         return unit, Finding("service", Grade.FAIL, f"{unit} is not active", cause, fix, Remedy.APPLY)
     cause = f"neither {ROUTER_UNIT} nor {CJDNS_UNIT} is on this machine"
-    return ROUTER_UNIT, Finding(
-        "service", Grade.FAIL, "no router is installed", cause, f"sudo {_AGAIN}", Remedy.APPLY
-    )
+    return ROUTER_UNIT, Finding("service", Grade.FAIL, "no router is installed", cause, AGAIN, Remedy.APPLY)
 
 
 def _order_at_boot(host: Host, facts: Facts, unit: str, *, is_mail_wanted: bool) -> Iterator[Finding]:
-    """Look at what starts at boot, and in which order: else mail is gone after the next reboot."""
+    """Look at what starts at boot, and in which order."""
     if host.services.name != "systemd":
         text = "there is no systemd here: nothing is started at boot"
-        yield Finding("boot", Grade.NOTE, text, "", f"after a reboot: sudo {_AGAIN}")
+        yield Finding("boot", Grade.NOTE, text, "", f"after a reboot: {AGAIN}")
         return
-    names = [unit, *([WAIT_UNIT, facts.mail_server.unit] if is_mail_wanted else [])]
-    for name in names:
-        state = host.services.state(name)
-        if not state.exists:
-            yield Finding(
-                "boot",
-                Grade.FAIL,
-                f"{name} is not on this machine",
-                "it was removed",
-                f"sudo {_AGAIN}",
-                Remedy.APPLY,
-            )
-        elif not state.enabled and name != WAIT_UNIT:
-            fix = f"sudo systemctl enable {name}"
-            yield Finding(
-                "boot", Grade.FAIL, f"{name} is not started at boot", "it is not enabled", fix, Remedy.APPLY
-            )
-        else:
-            yield Finding("boot", Grade.OK, f"{name} is started at boot")
-    if not is_mail_wanted:
-        return
-    path = drop_in_path(facts)
-    text = (host.read(path) or b"").decode("utf-8", "replace")
-    if f"Wants={WAIT_UNIT}" in text and f"After={WAIT_UNIT}" in text:
-        yield Finding("boot", Grade.OK, f"{facts.mail_server.unit} waits for the mesh address")
-        return
-    cause = (
-        f"{path} is not there or does not name {WAIT_UNIT}: at boot the server would find no address and end"
-    )
-    yield Finding(
-        "boot", Grade.FAIL, f"{facts.mail_server.unit} does not wait for the address", cause, f"sudo {_AGAIN}"
-    )
+    yield unit_at_boot(host, unit)
+    if is_mail_wanted:
+        yield unit_at_boot(host, WAIT_UNIT, is_pulled_in=True)
+        yield unit_at_boot(host, facts.mail_server.unit)
+        yield waiting_at_boot(host, facts, WAIT_UNIT)
 
 
 def _address(host: Host, address: str, unit: str) -> Finding:
@@ -175,6 +148,25 @@ def _address(host: Host, address: str, unit: str) -> Finding:
     cause = f"{unit} runs without it: with the key of an older {CONFIG}, or without /dev/net/tun"
     text, fix = f"{address} is on no interface", f"sudo systemctl restart {unit}"
     return Finding("address", Grade.FAIL, text, cause, fix, Remedy.RESTART, unit)
+
+
+def _uplink(host: Host, config: RouterConfig) -> Finding:
+    """Say from where others can call: behind NAT this node calls them, which is enough."""
+    addresses = [ip_address(text) for text in host.network.uplink_addresses()]
+    public = [str(address) for address in addresses if address.is_global]
+    if public:
+        return Finding("uplink", Grade.OK, f"others can call this node at {', '.join(public)}")
+    if not addresses:
+        cause = "there is no default route: no peer on the Internet can be called, only neighbours on the LAN"
+        return Finding("uplink", Grade.WARN, "this machine has no way to the Internet", cause, "ip route")
+    shown = ", ".join(str(address) for address in addresses)
+    if any(isinstance(address, IPv4Address) and address in _CARRIER_NAT for address in addresses):
+        text = f"behind the provider's NAT ({shown}): this node calls its peers, nobody can call it"
+        return Finding("uplink", Grade.NOTE, text)
+    ports = ", ".join(str(port) for port in udp_ports(config))
+    text = f"behind NAT ({shown}): this node calls its peers"
+    fix = f"to be called as well, forward UDP port {ports} to this machine in the router of your line"
+    return Finding("uplink", Grade.NOTE, text, "", fix if ports else "")
 
 
 def _ports(host: Host, config: RouterConfig, unit: str) -> Iterator[Finding]:
@@ -196,7 +188,7 @@ def _ports(host: Host, config: RouterConfig, unit: str) -> Iterator[Finding]:
         if firewall.state is FirewallState.RUNNING:
             zone = firewall.zone_of_uplink()
             if not firewall.is_open(zone, port, "udp")[0]:
-                fix = f"sudo firewall-cmd --zone={zone} --add-port={port}/udp, or: sudo {_AGAIN}"
+                fix = f"sudo firewall-cmd --zone={zone} --add-port={port}/udp, or: {AGAIN}"
                 text = f"UDP port {port} is shut in zone {zone}: others cannot call this node"
                 yield Finding("port", Grade.WARN, text, "the firewall does not let it in", fix, Remedy.APPLY)
                 continue
@@ -230,72 +222,3 @@ def _route(host: Host, config: RouterConfig, own: str) -> Finding:
     text = f"no answer over the mesh from {', '.join(nodes[:_PINGED_MAX])}"
     cause = "a peer without an interface of its own answers no ping; else a firewall drops what comes back"
     return Finding("route", Grade.WARN, text, cause, f"dexctl ping {nodes[0]}; sudo dexsetup audit")
-
-
-def _mail(host: Host, facts: Facts, address: str, config: RouterConfig) -> Iterator[Finding]:
-    server = facts.mail_server
-    for path, needle in ((server.config, address), (server.mailname, mail_literal(address))):
-        if needle not in (host.read(path) or b"").decode("utf-8", "replace"):
-            cause = "it was written for another key, or by somebody else"
-            yield Finding(
-                "mail", Grade.FAIL, f"{path} does not carry {address}", cause, f"sudo {_AGAIN}", Remedy.APPLY
-            )
-    state = host.services.state(server.unit)
-    if not state.active:
-        fix = f"sudo systemctl restart {server.unit}" if host.services.name == "systemd" else f"sudo {_AGAIN}"
-        yield Finding(
-            "mail",
-            Grade.FAIL,
-            f"{server.unit} is not active",
-            state.detail or "it was stopped",
-            fix,
-            Remedy.APPLY,
-        )
-        return
-    yield _greeting(host.network.tcp_greeting, address, server.unit)
-    yield from _zone(host, config)
-
-
-def _greeting(ask: Callable[[str, int, float], str], address: str, unit: str) -> Finding:
-    place = f"[{address}]:{_SMTP_PORT}"
-    try:
-        line = ask(address, _SMTP_PORT, _GREETING_SECONDS)
-    except TimeoutError as error:
-        cause = f"{error.strerror or error}: it asks a name server that does not answer before it greets"
-        return Finding("mail", Grade.FAIL, f"{place} does not greet", cause, f"sudo {_AGAIN}", Remedy.APPLY)
-    except OSError as error:
-        cause = f"{error.strerror or error}: {unit} listens elsewhere"
-        return Finding(
-            "mail",
-            Grade.FAIL,
-            f"{place} does not answer",
-            cause,
-            f"sudo systemctl restart {unit}",
-            Remedy.RESTART,
-            unit,
-        )
-    if not line.startswith("220 "):
-        return Finding(
-            "mail",
-            Grade.FAIL,
-            f"{place} answers with {line!r}",
-            "another program has the port",
-            "sudo ss -ltnp",
-        )
-    return Finding("mail", Grade.OK, f"{place} greets: {line}")
-
-
-def _zone(host: Host, config: RouterConfig) -> Iterator[Finding]:
-    if host.firewall.state is not FirewallState.RUNNING:
-        return
-    members = host.firewall.zone_members(ZONE)
-    device = config.tunnel.name if isinstance(config.tunnel, TunDevice) else None
-    if members is None or device not in members[1]:
-        text = f"{device or 'the mesh interface'} is not in the zone {ZONE}"
-        cause = "the zone of the ordinary network decides what the mesh reaches, and it may shut port 25"
-        yield Finding("firewall", Grade.WARN, text, cause, f"sudo {_AGAIN}", Remedy.APPLY)
-    elif "smtp" not in members[0]:
-        text = f"the zone {ZONE} does not let mail in"
-        yield Finding("firewall", Grade.FAIL, text, "it was changed", f"sudo {_AGAIN}", Remedy.APPLY)
-    else:
-        yield Finding("firewall", Grade.OK, f"{device} is in the zone {ZONE}, which lets mail in")
