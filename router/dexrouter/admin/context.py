@@ -69,7 +69,6 @@ class PendingPing:
     path: str
     """As the caller wrote it."""
     data: bytes
-    is_key_ping: bool
 
 
 InquiryOutcome: TypeAlias = InquiryAnswered | InquiryTimeout

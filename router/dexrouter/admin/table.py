@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "INT",
     "INT_REQUIRED",
+    "INT_UNLISTED",
     "LIST_REQUIRED",
     "OK",
     "TEXT",
@@ -79,12 +80,16 @@ class Argument:
 
     kind: Kind
     is_required: bool = False
+    is_listed: bool = True
+    """Whether the list of functions names it. Old tools assign arguments by their place in that list, so what
+    came with later versions is taken and not named."""
 
 
 OK: Final[Reply] = {"error": "none"}
 """What most calls reply when they have done what they do."""
 
 INT: Final = Argument(Kind.INT)
+INT_UNLISTED: Final = Argument(Kind.INT, is_listed=False)
 INT_REQUIRED: Final = Argument(Kind.INT, is_required=True)
 TEXT: Final = Argument(Kind.STRING)
 TEXT_REQUIRED: Final = Argument(Kind.STRING, is_required=True)
@@ -161,6 +166,7 @@ class Function:
         return {
             name: {"required": int(argument.is_required), "type": argument.kind.value}
             for name, argument in self.arguments.items()
+            if argument.is_listed
         }
 
 

@@ -20,11 +20,13 @@ from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
 from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import PublicKey
 from dexrouter.wire.control import (
+    NO_UDP_ADDRESS,
     Control,
     GetSnodeQuery,
     GetSnodeReply,
     KeyPing,
     KeyPong,
+    LlAddrQuery,
     LlAddrReply,
     Ping,
     Pong,
@@ -63,6 +65,8 @@ class PingKind(Enum):
     KEY_PING = auto()
     RPATH = auto()
     GET_SNODE = auto()
+    LLADDR = auto()
+    """At which UDP address are we seen: answered by v22 and later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,8 @@ class ControlHandler:
                 return RPathQuery(PROTOCOL_VERSION, path, data).encode()
             case PingKind.GET_SNODE:
                 return self._snode_query(data).encode()
+            case PingKind.LLADDR:
+                return LlAddrQuery(PROTOCOL_VERSION, NO_UDP_ADDRESS, data).encode()
 
     def next_deadline(self) -> float | None:
         """When the first outstanding ping times out."""
@@ -199,10 +205,10 @@ class ControlHandler:
                 self._answered(path, version, data, frame, now)
             case KeyPong(version=version, data=data) | GetSnodeReply(version=version, data=data):
                 self._answered(path, version, data, frame, now)
+            case LlAddrReply(version=version, data=data):
+                self._answered(path, version, data, frame, now)
             case SwitchError():
                 self.events.append(ErrorReceived(path, frame))
-            case LlAddrReply():
-                self.drops["control.not_asked"] += 1
             case _:
                 self.drops["control.unknown"] += 1
         return None

@@ -27,6 +27,7 @@ __all__ = [
     "MAX_KEY_PING_DATA",
     "MIN_CONTROL",
     "MIN_USEFUL_ERROR",
+    "NO_UDP_ADDRESS",
     "AuthenticationCause",
     "Control",
     "ErrorCode",
@@ -61,6 +62,8 @@ MAX_KEY_PING_DATA: Final = 64
 
 _KEY_SIZE: Final = 32
 _LLADDR_SIZE: Final = 32
+NO_UDP_ADDRESS: Final = bytes((0, 2)).ljust(_LLADDR_SIZE, b"\0")
+"""The union in a query."""
 
 _START: Final = Struct(">HH")
 _CODE: Final = Struct(">I")

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from dexrouter.admin.auth import cookie_at, sign
+from dexrouter.core.outputs import ToTun
 from dexrouter.core.peering import BeaconMode, PeerState
 from dexrouter.crypto.keys import address_text, parse_node, public_key_text
+from dexrouter.wire.control import NO_UDP_ADDRESS, LlAddrQuery, LlAddrReply, UdpAddress, parse_control
 from dexrouter.wire.labels import format_label
-from tests.unit.admin.rig import PEER_PASSWORD, Reply, Rig
+from dexrouter.wire.route_header import Routed
+from tests.unit.admin.rig import CLIENT, PEER_PASSWORD, Reply, Rig
 
 ADDRESS = "fc3b:e60e:d799:e71a:36f4:64ea:58d2:7fa7"
 
@@ -152,6 +156,52 @@ def test_a_switch_ping_is_answered_when_its_pong_comes(line: Rig) -> None:
     }
 
 
+def test_what_v22_asks_by_a_ping_can_be_asked(line: Rig) -> None:
+    """The way back and the route server; old tools, which go by the place of arguments, are not shown them."""
+    path = "0000.0000.0000.0013"
+    assert line.call("SwitchPinger_ping", path=path, rpath=1)["rpath"] == path
+    assert "snode" not in line.call("SwitchPinger_ping", path=path, snode=1)
+    middle = line.mesh.nodes[1]
+    middle.route_server.hunter.authorized[middle.own.public] = None
+    middle.flush(line.mesh.now)
+    snode = parse_node(str(line.call("SwitchPinger_ping", path=path, snode=1)["snode"]))
+    assert (snode.key, snode.version) == (middle.own.public, 21)
+    assert line.call("SwitchPinger_ping", path=path, snode=1, lladdr=1) == {
+        "error": "Can only be one of keyPing, lladdr, OR snode"
+    }
+    listed = line.server.functions["SwitchPinger_ping"].describe()
+    assert listed.keys() == {"path", "timeout", "data", "keyPing"}
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        (UdpAddress(b"\xc0\x00\x02\x07", 4001).encode(), {"lladdr": "192.0.2.7:4001"}),
+        (UdpAddress(bytes(15) + b"\x07", 4001).encode(), {"lladdr": "[::7]:4001"}),
+        (bytes((3, 32)).ljust(32, b"x"), {"lladdrUnknown": (b"\3\x20" + b"x" * 30).hex()}),
+    ],
+)
+def test_where_a_peer_sees_us_is_told(rig: Rig, address: bytes, told: Reply) -> None:
+    """A router of v22 answers the question; what it answers is not always an address."""
+    rig.node.handlers.register(5555, 0x10000)
+    datagram = sign(
+        "SwitchPinger_ping",
+        {"path": "0000.0000.0000.0013", "lladdr": 1},
+        password=rig.password.encode(),
+        cookie=cookie_at(rig.wall_ms),
+        txid="t",
+    )
+    rig.server.receive(CLIENT, datagram, rig.mesh.now, rig.wall_ms)
+    shown = next(output for output in rig.node.drain() if isinstance(output, ToTun))
+    query = parse_control(Routed.parse(bytes(shown.packets[0])[48:]).content)
+    assert isinstance(query, LlAddrQuery)
+    assert query.address == NO_UDP_ADDRESS
+    rig.node.control.receive(0x13, LlAddrReply(22, address, query.data).encode(), rig.mesh.now)
+    rig.node.flush(rig.mesh.now)
+    (reply,) = rig.later(0)
+    assert reply.items() >= {**told, "result": "pong", "version": 22, "data": ""}.items()
+
+
 def test_two_pings_for_one_path_are_told_apart(line: Rig) -> None:
     """Each caller gets its own data back, or its own time-out."""
     line.mesh.nodes.pop(1)
@@ -215,7 +265,7 @@ def test_every_link_of_the_graph_can_be_read_by_number(line: Rig) -> None:
     assert number >= 1
     assert reply == {"error": "unknown", "result": {}}
     assert line.call_open("NodeStore_getLink", linkNum=-1)["error"] == "not_found"
-    links = []
+    links: list[Any] = []
     while (reply := line.call_open("NodeStore_getLink", linkNum=len(links)))["error"] == "none":
         links.append(reply["result"])
     assert len(links) == len(list(line.node.pathfinder.known_links())) > number
