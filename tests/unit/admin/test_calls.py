@@ -157,7 +157,7 @@ def test_a_switch_ping_is_answered_when_its_pong_comes(line: Rig) -> None:
 
 
 def test_what_v22_asks_by_a_ping_can_be_asked(line: Rig) -> None:
-    """The way back and the route server; old tools, which go by the place of arguments, are not shown them."""
+    """The way back and the route server; old tools, which assign by place, are not shown the arguments."""
     path = "0000.0000.0000.0013"
     assert line.call("SwitchPinger_ping", path=path, rpath=1)["rpath"] == path
     assert "snode" not in line.call("SwitchPinger_ping", path=path, snode=1)
