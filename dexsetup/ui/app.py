@@ -66,7 +66,7 @@ _PAGES = {
 }
 _TERMINAL_CHECK = 2.0
 """Seconds between looks at whether the terminal is still there."""
-_ALWAYS = frozenset({"focus_next", "focus_previous"})
+_ALWAYS = frozenset({"focus_next", "focus_previous", "suspend"})
 """Actions of the app that sheets use as well."""
 _UNDER_WAY = "A run is under way: Esc stops it after this change."
 
@@ -88,6 +88,7 @@ class Wizard(App[ExitCode]):
         Binding("ctrl+b", "previous", priority=True, show=False),
         Binding("ctrl+s", "save", priority=True, show=False),
         Binding("ctrl+y", "copy", priority=True, show=False),
+        Binding("ctrl+z", "suspend", priority=True, show=False),
         Binding("ctrl+a", "apply", show=False),
         Binding("ctrl+c", "interrupt", show=False),
         Binding("escape", "escape", show=False),
@@ -209,13 +210,25 @@ class Wizard(App[ExitCode]):
 
     def _begin(self) -> None:
         if self._driver is not None and not self.is_headless:
-            self._driver.write("\x1b[?25h")  # the terminal's own cursor follows the keyboard
-            self._driver.flush()
+            self._show_cursor()
+            self.app_resume_signal.subscribe(self, lambda _: self.call_later(self._came_back))
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(number, self.running.ended_from_outside)
             self.set_interval(_TERMINAL_CHECK, self._look_for_terminal)
         self.survey_again()
+
+    def _show_cursor(self) -> None:
+        """Let the terminal's own cursor be seen: it follows the keyboard."""
+        if self._driver is not None:
+            self._driver.write("\x1b[?25h")
+            self._driver.flush()
+
+    def _came_back(self) -> None:
+        """Draw everything anew after the program was in the background."""
+        self._show_cursor()
+        self.renew()
+        self.screen.refresh(layout=True)
 
     def _look_for_terminal(self) -> None:
         """Leave when the terminal is gone and nobody sent a signal for it."""
@@ -324,6 +337,13 @@ class Wizard(App[ExitCode]):
             self.running.stop()
         else:
             self.say("To quit: ^Q or F10.")
+
+    def action_suspend(self) -> None:
+        """Go to the background; not in a run, which would stand still with the machine half made."""
+        if self.running.is_applying:
+            self.say(_UNDER_WAY)
+        else:
+            self.action_suspend_process()
 
     def action_again(self) -> None:
         """Look or test again."""

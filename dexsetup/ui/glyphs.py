@@ -26,10 +26,17 @@ _ASCII |= {chr(code): "#" for code in range(0x2581, 0x2590)}
 """Part blocks: the ends of scroll bars."""
 
 
-def is_ascii_terminal(environment: Mapping[str, str], encoding: str) -> bool:
-    """Whether only ASCII is safe: the Linux console, and every terminal that does not speak UTF-8."""
-    is_utf8 = encoding.lower().replace("-", "") == "utf8"
-    return not is_utf8 or environment.get("TERM", "") in {"linux", "dumb", "vt100", "vt220", ""}
+_COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
+"""What Python itself makes of LC_CTYPE where the locale is C: it says nothing about the terminal."""
+
+
+def is_ascii_terminal(environment: Mapping[str, str]) -> bool:
+    """Whether only ASCII is safe: the Linux console, and every terminal whose locale is not of UTF-8."""
+    locale = environment.get("LC_ALL") or ""
+    if not locale and environment.get("LC_CTYPE") not in _COERCED:
+        locale = environment.get("LC_CTYPE") or ""
+    codeset = (locale or environment.get("LANG") or "").lower().replace("-", "")
+    return "utf8" not in codeset or environment.get("TERM", "") in {"linux", "dumb", "vt100", "vt220", ""}
 
 
 @lru_cache(2048)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -56,7 +55,7 @@ def open_wizard(
 
         return LoadedDesk(make_flags(), answers=answers)
 
-    wizard = Wizard(make_desk, page=ask, is_ascii=is_ascii_terminal(os.environ, sys.stdout.encoding or ""))
+    wizard = Wizard(make_desk, page=ask, is_ascii=is_ascii_terminal(os.environ))
     try:
         code = wizard.run(mouse=has_mouse)
     finally:

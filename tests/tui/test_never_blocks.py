@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 import dexsetup.commands.crash
-from dexsetup.ui.desk import Looked
+from dexsetup.host.base import ProgressSink
+from dexsetup.host.fake import FakePackages
+from dexsetup.probe import Result
+from dexsetup.ui.desk import Looked, Survey
 from dexsetup.ui.draft import Draft
 from dexsetup.ui.pages.firewall import FirewallPage
 from tui_rig import Driver, debian_host, desk_for, drive
@@ -48,6 +52,106 @@ def test_keys_are_answered_while_a_plan_is_made(monkeypatch: pytest.MonkeyPatch)
     wizard = drive(desk, play)
     assert wizard.draft.answers.firewall is not None
     assert not wizard.draft.answers.firewall.enable
+
+
+async def answered(driver: Driver, key: str, text: str) -> None:
+    """Press a key and see what it brings, at once."""
+    started = time.monotonic()
+    await driver.press(key)
+    assert text in driver.text
+    assert time.monotonic() - started < _AT_ONCE
+
+
+def test_keys_are_answered_while_the_machine_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The survey hangs in a program of the machine: help opens and closes, and quitting quits."""
+    desk = desk_for(debian_host())
+    release = threading.Event()
+    survey = desk.survey
+
+    def slow() -> Survey:
+        release.wait(30.0)
+        return survey()
+
+    monkeypatch.setattr(desk, "survey", slow)
+
+    async def play(driver: Driver) -> None:
+        try:
+            await driver.until(lambda: "Looking at this machine" in driver.text)
+            await answered(driver, "f1", "Help: Welcome")
+            await answered(driver, "escape", "This sets up a mesh node")
+            await answered(driver, "ctrl+n", "Still looking at this machine")
+            await driver.press("ctrl+q")
+        finally:
+            release.set()
+
+    assert drive(desk, play).return_value == 0
+
+
+def test_keys_are_answered_while_peers_do_not_answer() -> None:
+    """A handshake that waits for its timeout keeps nobody from ticking, pasting or going on."""
+    release = threading.Event()
+
+    def slow(peers: object, *, report: object, is_stopped: Callable[[], bool]) -> tuple[Result, ...]:
+        del peers, report
+        while not release.wait(0.02) and not is_stopped():
+            pass
+        return ()
+
+    async def play(driver: Driver) -> None:
+        try:
+            await driver.opened()
+            await driver.go(3, "Peers")
+            assert "asking: 0 of" in driver.text
+            driver.wizard.page.query_one("#peers").focus()
+            await answered(driver, "space", "[x]")
+            await answered(driver, "p", "paste what was sent to you")
+            await answered(driver, "escape", "Whom shall this node call?")
+            await answered(driver, "ctrl+n", "4/9 Firewall")
+        finally:
+            release.set()
+
+    wizard = drive(desk_for(debian_host(), prober=slow), play)
+    assert len(wizard.draft.answers.peer) == 1
+
+
+def test_keys_are_answered_while_packages_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package manager hangs: the log opens, quitting says how to stop, and Esc stops."""
+    host = debian_host()
+    host.packages.present.discard("s-nail")
+    release = threading.Event()
+    began = threading.Event()
+    install = FakePackages.install
+
+    def slow(packages: FakePackages, names: Sequence[str], progress: ProgressSink) -> None:
+        progress("waiting for a lock")
+        began.set()
+        release.wait(30.0)
+        install(packages, names, progress)
+
+    monkeypatch.setattr(FakePackages, "install", slow)
+
+    async def play(driver: Driver) -> None:
+        try:
+            await driver.opened()
+            await driver.go(7, "Review")
+            driver.wizard.draft.accept("mesh-mail", is_on=True)
+            driver.wizard.draft_changed()
+            await driver.planned()
+            await driver.press("ctrl+a")
+            await driver.until(began.is_set)
+            await driver.until(lambda: "waiting for a lock" in driver.text)
+            await answered(driver, "f3", "Log of the run")
+            await answered(driver, "escape", "waiting for a lock")
+            await answered(driver, "ctrl+q", "Esc stops it")
+            await answered(driver, "escape", "Stopping after the change")
+        finally:
+            release.set()
+        await driver.ran()
+        assert "Everything was undone." in driver.text
+
+    before = host.snapshot()["files"]
+    drive(desk_for(host), play)
+    assert host.snapshot()["files"] == before
 
 
 def test_a_fault_of_ours_shows_no_values(

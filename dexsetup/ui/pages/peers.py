@@ -48,8 +48,8 @@ class PeersPage(FormPage):
     def compose(self) -> ComposeResult:
         """Lay it out."""
         yield words(
-            "Whom shall this node call? Two or three, in different places, are enough. Space ticks. All are "
-            "asked for a handshake.",
+            "Whom shall this node call? Two or three, in different places, are enough. Space ticks.",
+            id="intro",
             look="title",
         )
         yield Static("", id="head", classes="title", markup=False)

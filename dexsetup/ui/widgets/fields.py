@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -23,6 +24,8 @@ from dexsetup.ui.option import Option
 __all__ = ["Choice", "Push", "TextField", "Tick"]
 
 _MARKED = Style(reverse=True)
+_BOX = 5
+"""Columns of `>[x] `."""
 
 
 class _Field(Widget, can_focus=True):
@@ -73,9 +76,18 @@ class Tick(_Field):
         self.label = clean(label)
         self.value = value
 
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Ask for as many lines as the sentence takes."""
+        del container, viewport
+        return len(self._lines(width))
+
+    def _lines(self, width: int) -> list[str]:
+        return textwrap.wrap(self.label, max(20, width - _BOX)) or [""]
+
     def render(self) -> Text:
-        """Draw it."""
-        text = Text(f"{self._sign()}[{'x' if self.value else ' '}] {self.label}")
+        """Draw it, the sentence beside the box."""
+        words = f"\n{' ' * _BOX}".join(self._lines(self.size.width))
+        text = Text(f"{self._sign()}[{'x' if self.value else ' '}] {words}")
         if self.has_focus:
             text.stylize(_MARKED, 0, 4)
         return text

@@ -200,10 +200,11 @@ class Rows(ScrollView, can_focus=True):
             return Strip.blank(width, base)
         row = self._rows[number]
         is_marked = number == self.marked and bool(row.key)
+        is_shown = is_marked and (self.has_focus or not self.can_focus)
         style = base + _STYLES[row.look]
         if is_marked and self.has_focus:
             style += Style(reverse=True)
-        strip = Strip([Segment(f"{'>' if is_marked else ' '}{row.text}", style)])
+        strip = Strip([Segment(f"{'>' if is_shown else ' '}{row.text}", style)])
         return strip.crop_extend(0, width, style if is_marked and self.has_focus else base)
 
     def action_move(self, by: int) -> None:

@@ -1,0 +1,63 @@
+"""The keys that a page shows are keys that it has; help is on every page; Esc comes back to where one was."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tui_rig import Driver, debian_host, desk_for, drive, two_peers
+
+PAGES = ("Welcome", "Identity", "Peers", "Firewall", "Mail", "Phone", "Review", "Apply", "Home")
+KNOWN = {"^A", "^S", "F3", "F5", "Esc", "Enter"}
+"""Keys of the frame and of lists that pages name because they matter there."""
+
+
+async def open_page(driver: Driver, number: int, page: str) -> None:
+    """Open a page; Apply after a run."""
+    await driver.opened()
+    if page == "Apply":
+        await driver.go(7, "Review")
+        driver.wizard.draft.accept("mesh-mail", is_on=True)
+        driver.wizard.draft_changed()
+        await driver.planned()
+        await driver.press("ctrl+a")
+        await driver.ran()
+        await driver.until(lambda: getattr(driver.wizard.focused, "id", "") == "home")
+        return
+    await driver.go(number, page)
+    if page == "Home":
+        two_peers(driver.wizard)
+
+
+@pytest.mark.parametrize(("number", "page"), list(enumerate(PAGES, 1)))
+def test_help_is_on_every_page_and_esc_comes_back(number: int, page: str) -> None:
+    """F1 says what the page changes and which keys it has; the keyboard is where it was afterwards."""
+
+    async def play(driver: Driver) -> None:
+        await open_page(driver, number, page)
+        wizard = driver.wizard
+        focused = wizard.focused
+        await driver.press("f1")
+        assert f"Help: {page}" in driver.text
+        assert " ".join(wizard.page.help.split()[:4]) in driver.text
+        await driver.press("escape")
+        assert wizard.step == page
+        assert wizard.focused is focused
+        for key, _ in re.findall(r"(\S+) (\S+(?: \S+)?)(?:  |$)", wizard.page.keys):
+            assert key in KNOWN or hasattr(wizard.page, f"key_{key}"), key
+
+    drive(desk_for(debian_host()), play, size=(90, 30))
+
+
+def test_control_z_is_refused_while_a_run_is_under_way() -> None:
+    """A machine half made stays so as long as nobody brings the program back."""
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        driver.wizard.running.is_applying = True
+        await driver.press("ctrl+z")
+        assert "A run is under way" in driver.text
+        driver.wizard.running.is_applying = False
+
+    drive(desk_for(debian_host()), play)
