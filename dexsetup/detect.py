@@ -46,9 +46,11 @@ _PROGRAMS: dict[str, tuple[str, ...]] = {
     "ip": ("ip", "-V"),
     "NetworkManager": ("NetworkManager", "--version"),
 }
+_DPKG = ("dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}")
+"""Says "ii" for what is installed; of what was removed, it may still know the settings."""
 _LINPHONE_APP = "com.belledonnecommunications.linphone"
 _WINDOWED_LINPHONES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("linphone-desktop", "/usr/bin/linphone", ("dpkg-query", "-W", "-f", "${Version}", "linphone-desktop")),
+    ("linphone-desktop", "/usr/bin/linphone", (*_DPKG, "linphone-desktop")),
     ("linphone-desktop", "/usr/bin/linphone", ("rpm", "-q", "--qf", "%{VERSION}", "linphone-desktop")),
     ("linphone-flatpak", _LINPHONE_APP, ("flatpak", "info", _LINPHONE_APP)),
 )
@@ -235,7 +237,8 @@ def _linphones(host: Host) -> dict[str, Program]:
     for name, path, argv in _WINDOWED_LINPHONES:
         shown = host.probe(list(argv))
         version = _VERSION.search(shown.stdout)
-        if shown.status == 0 and version is not None:
+        is_removed = argv[0] == _DPKG[0] and not shown.stdout.startswith("ii")
+        if shown.status == 0 and version is not None and not is_removed:
             found[name] = Program(path, version[0])
     return found
 

@@ -8,13 +8,14 @@ import pytest
 
 from dexsetup.detect import detect, facts_from_json, facts_to_json
 from dexsetup.errors import AnswersError, HostError
-from dexsetup.facts import FileFact
+from dexsetup.facts import Baresip, FileFact
 from dexsetup.host.base import Completed, FirewallState, UnitState
 from dexsetup.host.fake import FakeHost
 from dexsetup.report.redact import Redactor
 
 FIXTURES = Path(__file__).resolve().parents[2] / "data" / "facts"
 
+DPKG = ("dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}")
 PASSWD = (
     b"root:x:0:0:root:/root:/bin/bash\n"
     b"daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
@@ -163,3 +164,47 @@ def test_public_addresses_that_stay_are_found() -> None:
     command = ("ip", "-6", "-o", "addr", "show", "scope", "global")
     host.programs[command] = Completed(command, 0, "\n".join(lines), "")
     assert detect(host).stable_addresses == ("2001:db8::5",)
+
+
+@pytest.mark.parametrize(
+    ("argv", "version", "expected"),
+    [
+        ((*DPKG, "linphone-desktop"), "ii 4.4.10-3", "linphone-desktop"),
+        (("rpm", "-q", "--qf", "%{VERSION}", "linphone-desktop"), "5.2.6", "linphone-desktop"),
+        (
+            ("flatpak", "info", "com.belledonnecommunications.linphone"),
+            "Linphone\n\n   ID: com.belledonnecommunications.linphone\n  Version: 5.2.6\n",
+            "linphone-flatpak",
+        ),
+    ],
+    ids=["dpkg", "rpm", "flatpak"],
+)
+def test_linphone_with_windows_is_asked_of_its_package(
+    argv: tuple[str, ...], version: str, expected: str
+) -> None:
+    """It cannot be asked itself without a display; a package that is not installed is not there."""
+    host = debian()
+    answer(host, *argv, out=version)
+    found = detect(host).programs
+    assert {name for name in found if name.startswith("linphone")} == {expected}
+    assert found[expected].version in version
+    answer(host, *argv, status=1, out=version)
+    assert expected not in detect(host).programs
+
+
+def test_a_linphone_that_was_removed_is_not_there() -> None:
+    """Debian's package manager still knows the version of what left its settings behind."""
+    host = debian()
+    answer(host, *DPKG, "linphone-desktop", out="rc 4.4.10-3")
+    assert "linphone-desktop" not in detect(host).programs
+
+
+@pytest.mark.parametrize("place", ["/usr/lib/baresip/modules", "/usr/lib64/baresip/modules"])
+def test_modules_of_baresip_are_found_where_the_family_puts_them(place: str) -> None:
+    host = debian()
+    assert detect(host).baresip is None
+    for name in ("opus.so", "alsa.so", "README"):
+        host.put(f"{place}/{name}", b"")
+    facts = detect(host)
+    assert facts.baresip == Baresip(place, ("alsa", "opus"))
+    assert facts_from_json(facts_to_json(facts)) == facts
