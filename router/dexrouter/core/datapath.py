@@ -129,7 +129,7 @@ class DataPath(ABC):
             return True
         path = reverse64(_PATH.unpack_from(decided[1])[0])
         content_type: int = _CONTENT_TYPE(packets.buffer, start)[0]
-        if content_type > _LAST_NEXT_HEADER:
+        if content_type > _LAST_NEXT_HEADER or content_type in self.handlers.types:
             self._deliver_run(session, path, packets, spans, now)
             return True
         self.sessions.heard_run(session, path, size - _DATA_AT, now)
