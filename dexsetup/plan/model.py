@@ -149,6 +149,8 @@ class Unit:
     """Paths of resources of this plan: if applying changed one of them, the unit is restarted."""
     reload_on: tuple[str, ...] = ()
     """The same, but the unit takes the change while it runs."""
+    as_before: bool = False
+    """Enabled and running as before dexsetup first changed that; the two above hold where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ class FirewallOpening:
     protocol: str
     zone: str | None = None
     """None: the zone of the interface that has the default route, or the default zone."""
+    is_wanted: bool = True
+    """False: shut again where dexsetup opened it."""
 
 
 @dataclass(frozen=True, slots=True)

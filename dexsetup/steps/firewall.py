@@ -75,7 +75,7 @@ class FirewallStep(ReadsConfig):
         config = parsed(content)
         device = _device(config)
         if not firewall.enable:
-            resources = _switched_off(facts, device)
+            resources = _switched_off(facts, device, udp_ports(config))
             doors = preview(facts, _wish(facts, firewall, device, udp_ports(config), ()))
             return StepPlan(name=self.name, title=self.title, resources=resources, doors=doors)
         ports, services = udp_ports(config), chosen_services(answers, _present_services(facts))
@@ -210,14 +210,16 @@ def _openings(services: Iterable[str]) -> Openings:
     return tuple((name, tuple(f"{port}/{protocol}" for port, protocol in _PORTS[name])) for name in services)
 
 
-def _switched_off(facts: Facts, device: str) -> tuple[Resource, ...]:
-    """Want what we put there gone: the zone, its rules, the guard. Ports that peers use stay as they are."""
+def _switched_off(facts: Facts, device: str, ports: tuple[int, ...]) -> tuple[Resource, ...]:
+    """Want what we put there gone: the zone, its rules, the guard, the router's port where we opened it."""
     files = (_KEEP_OFF_FILE, _GUARD_UNIT_FILE, _GUARD_FILE, _SIP_FILE, _ZONE_FILE)
     stop = (Unit(GUARD_UNIT, enabled=False, active=False),) if facts.firewall == "none" else ()
     rules = (FirewallRule(rule, what, except_zone=ZONE, is_wanted=False) for rule, what in _DROPPED)
     return (
         *stop,
         *rules,
+        *(FirewallOpening(port, "udp", is_wanted=False) for port in ports),
+        FirewallOpening(_SMTP_PORT, "tcp", is_wanted=False),
         *(ManagedFile(path, None) for path in files),
         LoadedZone(ZONE, device, (), files=(_SIP_FILE, _ZONE_FILE), is_wanted=False),
     )

@@ -169,13 +169,17 @@ def _switched_off(facts: Facts) -> StepPlan:
         ManagedFile(server.mailname, None),
     )
     is_ours = _OURS in (file_content(facts, server.config) or b"")
-    units = (QUEUE_UNIT, server.unit) if is_ours else (QUEUE_UNIT,)
-    stop = tuple(Unit(unit, enabled=False, active=False) for unit in units)
+    changes = (server.config, server.mailname, drop_in_path(facts), resolver_path())
+    given_back = Unit(server.unit, enabled=False, active=False, restart_on=changes, as_before=True)
     return StepPlan(
         name=MailStep.name,
         title=MailStep.title,
-        resources=(*stop, *files),
-        notes=(f"{server.unit} was set up for the mesh: it is stopped. Letters in its queue stay there.",)
+        resources=(
+            Unit(QUEUE_UNIT, enabled=False, active=False),
+            *files,
+            *((given_back,) if is_ours else ()),
+        ),
+        notes=(f"{server.unit} runs, or does not, as before the mesh. Letters in its queue stay there.",)
         if is_ours
         else (),
     )

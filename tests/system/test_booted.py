@@ -33,6 +33,17 @@ pytestmark = [
 DROP_IN = "/etc/systemd/system/opensmtpd.service.d/10-dexsetup.conf"
 SLOW_ROUTER = "/etc/systemd/system/dexrouter.service.d/90-slow.conf"
 OURS = ("dexrouter.service", "cjdns-wait-online.service")
+OFF = """\
+schema = 1
+mail = { enable = false }
+firewall = { enable = false }
+user = [{ login = "ben", files = ["mailrc"] }]
+"""
+OF_THE_NODE = (
+    "/etc/cjdroute.conf", "/etc/dexsetup", "/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow",
+    "/etc/systemd/system", "/opt/dexsetup", "/usr/local/bin",
+)  # fmt: skip
+"""Where the node itself has something, which stays when mail and firewall are switched off."""
 EXPOSURE_MAX = 1.8
 """What `systemd-analyze security` may say of the router's unit, of 10."""
 _DELIVER = """
@@ -184,6 +195,30 @@ def test_the_same_answers_again_change_nothing(machine: Machine) -> None:
         settings(home),
         [pid_of(home, unit) for unit in units],
     )
+
+
+def test_parts_that_are_switched_off_give_back_what_was_there(machine: Machine) -> None:
+    """The distribution's mail server serves with its own configuration; zones and homes are as before."""
+    home, scenario = machine.home, machine.scenario
+    during, zones = scenario.fingerprint(BEN), settings(home)
+    home.write("/root/off.toml", OFF)
+    scenario.dexsetup(BEN, "--answers", "/root/off.toml")
+    assert differences(machine.zones_before, settings(home)) == []
+    left = {path_of(line) for line in differences(machine.before, scenario.fingerprint(BEN))}
+    assert {path for path in left if not path.startswith(OF_THE_NODE)} == set()
+    assert f"{DROP_IN.rpartition('/')[0]}" not in left
+    assert is_active(home, "opensmtpd.service")
+    assert is_active(home, "dexrouter.service")
+    assert scenario.address_of(BEN) not in home.run("ss", "-ltnH")
+    scenario.undo(BEN)
+    assert differences(during, scenario.fingerprint(BEN)) == []
+    assert differences(zones, settings(home)) == []
+    deliver(machine, "switched on again")
+
+
+def path_of(line: str) -> str:
+    """Return the path in a line of a fingerprint."""
+    return next(word for word in line.split() if word.startswith("/"))
 
 
 def test_undo_gives_back_the_machine_that_was_there(machine: Machine) -> None:

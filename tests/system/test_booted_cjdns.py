@@ -41,6 +41,7 @@ def machine() -> Iterator[TwoHomes]:
     with TwoHomes() as scenario:
         scenario.start_public_node()
         home = scenario.add_home(BEN, BootedHome)
+        assert isinstance(home, BootedHome)
         home.install(CJDROUTE, "/usr/local/bin/cjdroute")
         yield scenario
 

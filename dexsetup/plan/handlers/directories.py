@@ -5,6 +5,7 @@ from __future__ import annotations
 from dexsetup.errors import HostError
 from dexsetup.host.base import FileKind
 from dexsetup.plan.handlers.context import Context, Undone
+from dexsetup.plan.handlers.earlier import GIVEN_BACK
 from dexsetup.plan.handlers.files import make_parents
 from dexsetup.plan.journal import ChangeRecord
 from dexsetup.plan.model import Directory
@@ -54,19 +55,19 @@ class DirectoryHandler:
             )
 
     def undo(self, record: ChangeRecord, context: Context) -> Undone:
-        """Remove what we made, if nobody uses it, or give back the rights."""
+        """Remove what we made, if nobody uses it, or give back the rights; make again what we removed."""
         path, before = record.subject, record.before
         info = context.host.stat(path)
-        if info is None:
+        if info is None and not record.after.get(GIVEN_BACK):
             return Undone()
         if before["exists"]:
             rights = (before["mode"], before["owner"], before["group"])
-            if (info.mode, info.owner, info.group) != rights:
+            if info is None or (info.mode, info.owner, info.group) != rights:
                 context.host.make_directory(
                     path, mode=rights[0], owner=rights[1], group=rights[2], as_user=before["as_user"]
                 )
             return Undone()
-        if info.kind is not FileKind.DIRECTORY or context.host.list_directory(path):
+        if info is None or info.kind is not FileKind.DIRECTORY or context.host.list_directory(path):
             return Undone(kept=f"{path} is in use by now and is left as it is")
         try:
             context.host.remove_directory(path, as_user=before["as_user"])

@@ -20,6 +20,7 @@ from typing import Any
 from dexsetup.errors import HostError
 from dexsetup.host.base import FileInfo, FileKind, temporary_name
 from dexsetup.plan.handlers.context import Context, Undone
+from dexsetup.plan.handlers.earlier import GIVEN_BACK, earlier
 from dexsetup.plan.journal import ChangeRecord
 from dexsetup.plan.model import FileSharing, ManagedFile
 from dexsetup.plan.results import Change, CheckResult, Conflict, InSync, Stale, Unavailable
@@ -172,6 +173,8 @@ class FileHandler:
                 )
         self._remember(file, before, context)
         context.clock.changed(file.path)
+        if content is None:
+            remove_empty_parents(file.path, file.as_user, context)
 
     def _is_taken_over(self, file: ManagedFile, current: bytes | None, context: Context) -> bool:
         """Whether this is somebody else's text that a person decided to replace."""
@@ -290,6 +293,25 @@ def make_parents(path: str, as_user: str | None, owner: tuple[str, str], context
         before = {"exists": False, "as_user": as_user}
         with context.open_journal.change(context.step, "directory", directory, before, {}):
             context.host.make_directory(directory, mode=0o755, owner=user, group=group, as_user=as_user)
+
+
+def _was_made_by_us(directory: str, context: Context) -> bool:
+    known = earlier(context, lambda change: change.kind == "directory" and change.subject == directory)
+    return known.first is not None and not known.first.before["exists"]
+
+
+def remove_empty_parents(path: str, as_user: str | None, context: Context) -> None:
+    """Remove the directories above a removed file that were made for it, while nothing is in them."""
+    above = path.rpartition("/")[0]
+    while above and not context.host.list_directory(above):
+        info = context.host.stat(above)
+        if info is None or not _was_made_by_us(above, context):
+            return
+        rights = {"mode": info.mode, "owner": info.owner, "group": info.group}
+        before = {"exists": True, "as_user": as_user, **rights}
+        with context.open_journal.change(context.step, "directory", above, before, {GIVEN_BACK: True}):
+            context.host.remove_directory(above, as_user=as_user)
+        above = above.rpartition("/")[0]
 
 
 def _diff(file: ManagedFile, before: bytes | None, after: bytes | None, context: Context) -> tuple[str, ...]:

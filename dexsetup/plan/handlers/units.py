@@ -5,9 +5,12 @@ A service that can take a change while it runs is told of it instead (`reload_on
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dexsetup.errors import HostError
 from dexsetup.host.base import UnitState
 from dexsetup.plan.handlers.context import Context, Undone
+from dexsetup.plan.handlers.earlier import GIVEN_BACK, earlier
 from dexsetup.plan.journal import ChangeRecord
 from dexsetup.plan.model import Unit
 from dexsetup.plan.results import Change, CheckResult, InSync, Unavailable
@@ -27,6 +30,7 @@ class UnitHandler:
 
     def check(self, unit: Unit, context: Context) -> CheckResult:
         """Look at its state, and at what of its files changed since it was started in this run."""
+        unit = _meant(unit, context)
         state = context.host.services.state(unit.name)
         is_live = context.host.services.is_live
         if unit.enabled and not (is_live or state.exists or _is_planned(unit.name, context)):
@@ -59,9 +63,10 @@ class UnitHandler:
     def apply(self, unit: Unit, context: Context) -> None:
         """Bring it about, and wait until it has settled."""
         services = context.host.services
+        unit = _meant(unit, context)
         state = services.state(unit.name)
         before = {"exists": state.exists, "enabled": state.enabled, "active": state.active}
-        after = {"enabled": unit.enabled, "active": unit.active}
+        after = {"enabled": unit.enabled, "active": unit.active, GIVEN_BACK: unit.as_before}
         with context.open_journal.change(context.step, self.kind, unit.name, before, after):
             services.reload_definitions()
             state = services.state(unit.name)
@@ -116,6 +121,20 @@ class UnitHandler:
         if before["active"] and services.is_live and name not in context.restart_later:
             context.restart_later.append(name)
         return Undone()
+
+
+def _meant(unit: Unit, context: Context) -> Unit:
+    """Return the unit as it shall be: also one that shall be as it was without us."""
+    if not unit.as_before:
+        return unit
+    known = earlier(context, lambda change: change.kind == UnitHandler.kind and change.subject == unit.name)
+    if known.first is not None:
+        state = known.first.before
+    elif known.given_back is not None:
+        state = known.given_back.after
+    else:
+        return unit
+    return replace(unit, enabled=bool(state["enabled"]), active=bool(state["active"]))
 
 
 def _is_planned(name: str, context: Context) -> bool:

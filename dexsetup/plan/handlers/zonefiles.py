@@ -12,8 +12,9 @@ from typing import Any
 
 from dexsetup.host.zonexml import DISTRIBUTION_ZONES, ZONES, meaning
 from dexsetup.plan.handlers.context import Context
+from dexsetup.plan.handlers.earlier import earlier
 
-__all__ = ["give_back_zone", "keep_zone"]
+__all__ = ["give_back_zone", "keep_zone", "kept_first"]
 
 _Kept = dict[str, dict[str, Any] | None]
 
@@ -50,6 +51,13 @@ def give_back_zone(zone: str, kept: _Kept | None, context: Context) -> None:
         elif content != host.read(name):
             rights = {key: former[key] for key in ("mode", "owner", "group")}
             host.write(name, content, **rights)
+
+
+def kept_first(zone: str, context: Context) -> _Kept | None:
+    """Return what was kept of the zone's files before dexsetup first changed the zone."""
+    known = earlier(context, lambda change: "files" in change.before and change.after.get("zone") == zone)
+    kept: _Kept | None = known.first.before["files"] if known.first is not None else None
+    return kept
 
 
 def _paths(zone: str) -> tuple[str, str]:

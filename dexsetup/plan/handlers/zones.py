@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dexsetup.host.base import Firewall, FirewallState
 from dexsetup.plan.handlers.context import Context, Undone
-from dexsetup.plan.handlers.zonefiles import give_back_zone, keep_zone
+from dexsetup.plan.handlers.earlier import GIVEN_BACK
+from dexsetup.plan.handlers.zonefiles import give_back_zone, keep_zone, kept_first
 from dexsetup.plan.journal import ChangeRecord
 from dexsetup.plan.model import FirewallRule, LoadedZone
 from dexsetup.plan.results import Change, CheckResult, InSync
@@ -91,7 +92,8 @@ class RuleHandler:
                 continue
             now, kept = firewall.has_rule(zone, rule.rule)
             before = {"now": now, "permanently": kept, "files": keep_zone(zone, context)}
-            after = {"zone": zone, "rule": rule.rule}
+            after = {"zone": zone, "rule": rule.rule, GIVEN_BACK: not rule.is_wanted}
+            kept_files = None if rule.is_wanted else kept_first(zone, context)
             with context.open_journal.change(context.step, self.kind, f"{zone} {rule.what}", before, after):
                 change = firewall.add_rule if rule.is_wanted else firewall.remove_rule
                 is_running = firewall.state is FirewallState.RUNNING
@@ -101,6 +103,7 @@ class RuleHandler:
                     now=is_running and now != rule.is_wanted,
                     permanently=kept != rule.is_wanted,
                 )
+                give_back_zone(zone, kept_files, context)
 
     def undo(self, record: ChangeRecord, context: Context) -> Undone:
         """Give each of the two back what it had."""

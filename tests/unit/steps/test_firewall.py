@@ -140,8 +140,8 @@ def test_the_firewall_is_left_alone_unless_the_answers_name_it() -> None:
 
 
 def test_switched_off_what_we_put_there_is_wanted_gone() -> None:
-    """Rules first, the zone last, when its file is gone; ports that peers use stay."""
-    plan = planned(firewall={"enable": False})
+    """Rules first, the zone last, when its file is gone; ports where we opened them."""
+    plan = planned(firewall={"enable": False}, node={"udp_port": 4000})
     *others, zone = plan.resources
     assert zone == LoadedZone("cjdns", "cjdns0", (), files=(SIP, ZONE), is_wanted=False)
     files = [item for item in others if isinstance(item, ManagedFile)]
@@ -149,7 +149,11 @@ def test_switched_off_what_we_put_there_is_wanted_gone() -> None:
     assert all(file.content is None for file in files)
     rules = [item for item in others if isinstance(item, FirewallRule)]
     assert [rule.is_wanted for rule in rules] == [False, False]
-    assert not any(isinstance(item, (FirewallOpening, Unit)) for item in others)
+    assert [item for item in others if isinstance(item, FirewallOpening)] == [
+        FirewallOpening(4000, "udp", is_wanted=False),
+        FirewallOpening(25, "tcp", is_wanted=False),
+    ]
+    assert not any(isinstance(item, Unit) for item in others)
 
 
 def test_no_firewall_is_said_with_what_follows_from_it() -> None:

@@ -187,7 +187,7 @@ def test_mail_is_left_alone_unless_the_answers_name_it() -> None:
     assert MAIL.reads(wanted.answers, wanted.facts) == ()
 
 
-def test_switching_mail_off_wants_our_files_gone_and_stops_what_ran_with_them() -> None:
+def test_switching_mail_off_wants_our_files_gone_and_the_server_as_it_was() -> None:
     ours = FileFact(b"# Written by dexsetup from its answers file.\n", 0o644, "root", "root")
     wanted = inputs(answers(mail={"enable": False}), with_node(files={"/etc/smtpd.conf": ours}))
     plan, boot = MAIL.plan(wanted), BootStep().plan(wanted)
@@ -195,10 +195,16 @@ def test_switching_mail_off_wants_our_files_gone_and_stops_what_ran_with_them() 
     assert boot is not None
     assert plan.resources == (
         Unit(QUEUE, enabled=False, active=False),
-        Unit("opensmtpd.service", enabled=False, active=False),
         ManagedFile(f"/etc/systemd/system/{QUEUE}", None),
         ManagedFile("/etc/smtpd.conf", None),
         ManagedFile("/etc/mailname", None),
+        Unit(
+            "opensmtpd.service",
+            enabled=False,
+            active=False,
+            restart_on=("/etc/smtpd.conf", "/etc/mailname", DROP_IN, RESOLVER),
+            as_before=True,
+        ),
     )
     assert boot.resources == (ManagedFile(DROP_IN, None), ManagedFile(RESOLVER, None))
     assert plan.risks == ()
