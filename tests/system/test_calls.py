@@ -6,6 +6,7 @@ Each phone plays a tone of its own: what the other one recorded tells whether it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -52,6 +53,13 @@ def know_each_other(street: CallingHomes, person: Person) -> None:
     street.dexsetup(person, "contacts", "add", other.login, address, "--name", other.real_name)
 
 
+def doctor_on_phone(street: CallingHomes, person: Person) -> str:
+    """Return what the doctor says of the phone that runs."""
+    said = street.dexsetup(person, "doctor", "--json", allowed=(0, 6))
+    findings = json.loads(said.strip().splitlines()[-1])["findings"]
+    return next(str(finding["text"]) for finding in findings if finding["link"] == "phone")
+
+
 def ready(phone: Phone) -> None:
     """Wait for the prompt of linphone, and let it play and record files."""
     phone.wait_for("linphonec> ")
@@ -69,6 +77,7 @@ def test_two_linphones_hear_each_other(homes: CallingHomes) -> None:
     with running(homes, ANN, *linphone) as ann, running(homes, BEN, *linphone) as ben:
         for phone in (ann, ben):
             ready(phone)
+        assert "answers: 200 Ok" in doctor_on_phone(homes, ANN)
         ann.type("friend list")
         ann.wait_for(f"name: {BEN.real_name}\\s+address: sip:ben@")
         ann.type(f"call {homes.sip_address(BEN)}")
@@ -105,6 +114,7 @@ def test_linphone_and_baresip_hear_each_other_whoever_calls(homes: CallingHomes)
         ready(ann)
         ben.wait_for("baresip is ready")
         assert "Populated 1 account" in ben.said
+        assert "answers: 404 Not Found (baresip" in doctor_on_phone(homes, BEN)
         ann.type(f"call {homes.sip_address(BEN)}")
         ben.wait_for("[Ii]ncoming call")
         ben.type("/accept")

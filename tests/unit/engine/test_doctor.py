@@ -204,6 +204,35 @@ def test_mail_that_is_shut_out_by_the_firewall_is_found() -> None:
     assert breaks(host, is_mail_wanted=False) == []
 
 
+@pytest.mark.parametrize(
+    ("answer", "grade", "words"),
+    [
+        ("200 Ok", Grade.OK, "answers: 200 Ok"),
+        (ConnectionRefusedError(111, "Connection refused"), Grade.NOTE, "no phone listens on"),
+        (TimeoutError(110, "no answer within 5 s"), Grade.WARN, "does not answer"),
+    ],
+    ids=["answers", "refused", "silent"],
+)
+def test_a_phone_is_asked_whether_it_answers(answer: str | OSError, grade: Grade, words: str) -> None:
+    """None that runs is no break: people start phones."""
+    host = healthy()
+    host.network.phones[ADDRESS] = answer
+    found = examine(host, FACTS, is_mail_wanted=False, is_phone_wanted=True)
+    (phone,) = [finding for finding in found if finding.link == "phone"]
+    assert (phone.grade, words in phone.text) == (grade, True)
+    assert bool(phone.cause) == bool(phone.fix) == (grade is not Grade.OK)
+
+
+def test_calls_that_are_shut_out_by_the_firewall_are_found() -> None:
+    host = healthy()
+    found = examine(host, FACTS, is_mail_wanted=True, is_phone_wanted=True)
+    (broken,) = [finding for finding in found if finding.is_break]
+    assert "does not let calls in" in broken.text
+    host.firewall.zones["cjdns"] = (frozenset({"smtp", "cjdns-sip"}), frozenset({"cjdns0"}))
+    again = examine(host, FACTS, is_mail_wanted=True, is_phone_wanted=True)
+    assert [finding for finding in again if finding.is_break] == []
+
+
 def test_what_dexsetup_can_mend_itself_is_named() -> None:
     """A file of another key is put right by applying again; a router without its address by a restart."""
     host = healthy()
