@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from dexsetup.exitcodes import ExitCode
-from dexsetup.ui.terminal import is_terminal_lost
+from dexsetup.ui.terminal import PatientOutput, is_terminal_lost
 
 if TYPE_CHECKING:
     from dexsetup.commands.session import Flags
@@ -56,6 +57,9 @@ def open_wizard(
         return LoadedDesk(make_flags(), answers=answers)
 
     wizard = Wizard(make_desk, page=ask, is_ascii=is_ascii_terminal(os.environ))
+    if sys.__stderr__ is not None:
+        # Where the toolkit draws; it looks there when it starts.
+        sys.__stderr__ = PatientOutput(sys.__stderr__)  # type: ignore[misc, assignment]
     try:
         code = wizard.run(mouse=has_mouse)
     finally:
