@@ -167,6 +167,10 @@ def _fulfil(wish: _Wish, inputs: Inputs, address: str) -> tuple[list[Resource], 
             for contact in person.contacts
             if contact.nick.lower() in taken_nicks
         )
+    if isinstance(program, WindowedLinphone) and person.contacts:
+        notes.append(
+            f"{program.name} of {person.login} keeps its contacts in a database: add them in its window."
+        )
     if isinstance(program, WindowedLinphone) and not inputs.answers.public_address:
         resources += _launcher(wish, program, command or program.command, inputs)
     return resources, notes

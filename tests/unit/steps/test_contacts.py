@@ -10,7 +10,7 @@ from dexsetup.answers.merge import merge_answers, with_known_contacts
 from dexsetup.answers.sense import mesh_address, problems_of
 from dexsetup.edit import ini
 from dexsetup.errors import AnswersError
-from dexsetup.facts import Facts, FileFact
+from dexsetup.facts import Facts, FileFact, Program
 from dexsetup.plan.model import ManagedFile, StepPlan
 from dexsetup.steps.userfiles import UserFilesStep
 from step_inputs import answers, file_of, inputs, with_node
@@ -55,6 +55,14 @@ def test_a_contact_is_known_to_every_program() -> None:
     friend = ini.present(text_of(plan, ".linphonerc").encode())["friend_0"]
     assert friend == {"url": '"Jo Doe" <sip:joan@[fc9a:0:0:1234::7]>', "pol": "accept", "subscribe": "0"}
     assert '\n"Jo Doe" <sip:joan@[fc9a:0:0:1234::7]>\n' in text_of(plan, ".baresip/contacts")
+
+
+def test_linphone_with_windows_is_said_to_keep_contacts_by_itself() -> None:
+    """It passes over friends in its file: linphone-desktop 4.4.10 reads its database alone."""
+    facts = with_node(programs={"linphone-desktop": Program("/usr/bin/linphone", "4.4.10")})
+    plan = plan_for(JO, facts=facts, files=("linphonerc",))
+    assert "friend_0" not in text_of(plan, ".config/linphone/linphonerc")
+    assert "linphone of carol keeps its contacts in a database: add them in its window." in plan.notes
 
 
 def test_login_and_name_may_be_left_out() -> None:
