@@ -192,12 +192,11 @@ class DataPath(ABC):
         self.sessions.heard_run(session, path, sum(run.sizes) - len(run.sizes) * _DATA_AT, now)
         buffer, view = packets.buffer, packets.view
         deliver = self._packets_for_host().extend
-        keys = list(zip(fields(packets, run, _CONTENT_TYPE, _CONTENT_AT), run.sizes, strict=True))
-        for first, last in alike(keys):
-            kind, size = keys[first]
-            some = run.part(first, last)
+        kinds = fields(packets, run, _CONTENT_TYPE, _CONTENT_AT)
+        for first, last in alike(kinds):
+            kind, some = kinds[first], run.part(first, last)
             if kind is None:
-                self.drops["session.no_data_header"] += len(some)
+                self.drops["session.no_data_header"] += last - first
                 continue
             content_type: int = kind[0]
             if content_type > _LAST_NEXT_HEADER or content_type in self.handlers.types:
@@ -205,10 +204,12 @@ class DataPath(ABC):
                     self._deliver(session, content_type, bytes(view[start + _CONTENT_AT : end]), path, now)
                 continue
             # The IPv6 header has the room of all that stood between the link's header and the content.
-            header = header_for(session.address, self.own.address, content_type, size - _CONTENT_AT)
-            for start in some.starts:
-                buffer[start + _FRAME_AT : start + _CONTENT_AT] = header
-            deliver([view[start + _FRAME_AT : start + size] for start in some.starts])
+            for at, end in alike(some.sizes):
+                size, starts = some.sizes[at], some.starts[at:end]
+                header = header_for(session.address, self.own.address, content_type, size - _CONTENT_AT)
+                for start in starts:
+                    buffer[start + _FRAME_AT : start + _CONTENT_AT] = header
+                deliver([view[start + _FRAME_AT : start + size] for start in starts])
 
     def _packets_for_host(self) -> list[Buffer]:
         outputs = self.peering.outputs

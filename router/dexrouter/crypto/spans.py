@@ -52,7 +52,7 @@ class Spans:
             self.starts = [*self.starts, *more.starts]
             self.sizes = self.sizes + more.sizes
         else:
-            self.starts, self.sizes = more.starts, more.sizes
+            self.starts, self.sizes = more.starts, more.sizes[:]
 
     def add(self, start: int, size: int) -> None:
         """Add a packet behind these."""

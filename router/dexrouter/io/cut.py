@@ -114,7 +114,7 @@ def _write_pieces(
     """
     size = min(firsts.step, len(packet) - firsts.start)
     half = size // 4 * 2
-    odd = 8 * (size & 1)
+    is_odd = size & 1
     write = _tcp_layout(payload_at, half, size - half)
     length = payload_at - _IPV6 + size
     before = b"".join((packet[:4], length.to_bytes(2, "big"), packet[6:44]))
@@ -122,16 +122,17 @@ def _write_pieces(
     behind = packet[58:payload_at]
     constant = _sum(packet[8:44] + between + behind) + length + _TCP
     sequence = int.from_bytes(packet[44:48], "big") - payload_at
+    number_of = int.from_bytes
     for first, start in zip(firsts, starts, strict=False):
         middle = first + half
         one, other = packet[first:middle], packet[middle : first + size]
         number = sequence + first & 0xFFFF_FFFF
-        total = int.from_bytes(one, "big") + (int.from_bytes(other, "big") << odd)
+        total = number_of(one) + (number_of(other) << 8 if is_odd else number_of(other))
         total = (total >> 2640) + (total & _FOLD_2640)
         total = (total >> 1440) + (total & _FOLD_1440)
         total = (total >> 720) + (total & _FOLD_720)
-        # Addresses are not zero, so the sum is not either: ffff, where the remainder is 0.
-        checksum = _MODULUS - ((total + number + constant) % _MODULUS or _MODULUS)
+        # Addresses are not zero, so the sum is not either: 0 is the checksum of ffff.
+        checksum = -(total + number + constant) % _MODULUS
         write(into, start, before, number, between, checksum, behind, one, other)
 
 

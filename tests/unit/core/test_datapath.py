@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dexrouter.core.node import Node
-from dexrouter.core.outputs import ToTun, Transmit
-from dexrouter.core.packets import copied
+from dexrouter.core.outputs import ToTun, Train, Transmit
+from dexrouter.core.packets import Packets, Spans, copied
+from dexrouter.crypto import runs
+from dexrouter.crypto.primitives import open_at
 from dexrouter.wire.ipv6 import rebuild
 from virtual_wire import World
 
@@ -139,6 +141,83 @@ def test_a_run_in_is_its_packets_one_by_one(seed: int) -> None:
             bytes(x) for o in apart if type(o) is kind for x in parts(o)
         ]
     assert counts(one.nodes["b"]) == counts(other.nodes["b"])
+
+
+def sharing(datagrams: list[bytes], *, as_train: bool) -> Packets:
+    """Lay datagrams of one size out as they come from the kernel in one piece, or each with room in front."""
+    if not as_train:
+        return copied(datagrams)
+    packets = Packets(bytearray(b"".join(datagrams)))
+    size = len(datagrams[0])
+    packets.spans = Spans.train(0, size, size, len(datagrams[-1]), len(datagrams))
+    return packets
+
+
+@pytest.mark.parametrize("as_train", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_train_of_datagrams_is_the_same_one_by_one(seed: int, *, as_train: bool) -> None:
+    """Forged and replayed ones between the others, the last one shorter: the same results and counters."""
+    chance = random.Random(seed)
+    one, other = linked("a", "b"), linked("a", "b")
+    batches = []
+    for world in (one, other):
+        contents = [bytes([n]) * 70 for n in range(60)] + [b"short"]
+        world.nodes["a"].from_tun([packet(world, "a", "b", content) for content in contents], world.now)
+        batches.append(datagrams(world.nodes["a"]))
+    batch = batches[0]
+    assert batches[1] == batch
+    for number in chance.sample(range(60), 1 + 3 * seed):
+        forged = batch[number][:30] + bytes([batch[number][30] ^ 1]) + batch[number][31:]
+        batch[number] = chance.choice([forged, batch[chance.randrange(60)]])
+    one.nodes["b"].receive_packets(0, one.address("a"), sharing(batch, as_train=as_train), one.now)
+    together = host_packets(one.nodes["b"])
+    apart = []
+    for datagram in batch:
+        other.nodes["b"].receive(0, other.address("a"), [datagram], other.now)
+        apart += host_packets(other.nodes["b"])
+    assert together == apart
+    assert len(together) > 20
+    assert counts(one.nodes["b"]) == counts(other.nodes["b"])
+
+
+def test_a_relay_passes_a_train_on_as_one_slice() -> None:
+    """Datagrams that lie one behind the other go out so; the edge hands the kernel one buffer."""
+    world = linked("a", "b", "c")
+    contents = [bytes([n]) * 50 for n in range(40)] + [b"end"]
+    world.nodes["a"].from_tun([packet(world, "a", "c", content) for content in contents], world.now)
+    through = sharing(datagrams(world.nodes["a"]), as_train=True)
+    world.nodes["b"].receive_packets(0, world.address("a"), through, world.now)
+    (output,) = world.nodes["b"].drain()
+    assert isinstance(output, Transmit)
+    (train,) = output.parts
+    assert isinstance(train, Train)
+    assert train.joined.obj is through.buffer
+    assert [len(datagram) for datagram in train] == [110] * 40 + [63]
+    world.nodes["c"].receive(0, world.address("b"), output.datagrams, world.now)
+    assert [made[40:] for made in host_packets(world.nodes["c"])] == contents
+
+
+def test_forged_datagrams_do_not_make_the_others_be_opened_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What lies behind a forged one is put back and opened anew: all in all at most three times the work."""
+    world = linked("a", "b")
+    contents = [bytes([n]) * 70 for n in range(64)]
+    world.nodes["a"].from_tun([packet(world, "a", "b", content) for content in contents], world.now)
+    batch = datagrams(world.nodes["a"])
+    for number in range(0, 64, 2):
+        batch[number] = batch[number][:-1] + bytes([batch[number][-1] ^ 1])
+    opened = []
+
+    def counting(*arguments: object) -> int:
+        opened.append(1)
+        return int(open_at(*arguments))
+
+    monkeypatch.setattr(runs, "open_at", counting)
+    world.nodes["b"].receive_packets(0, world.address("a"), sharing(batch, as_train=True), world.now)
+    assert len(host_packets(world.nodes["b"])) == 32
+    # Two layers, of which the outer one has the forged ones in it.
+    assert len(opened) < 3 * (64 + 32)
 
 
 def parts(output: object) -> list[bytes]:

@@ -76,3 +76,46 @@ def test_a_frame_that_is_too_short_is_counted_and_dropped() -> None:
     switch = Switch()
     assert switch.forward(bytes(11), ROUTER) is None
     assert switch.drops["switch.short"] == 1
+
+
+def test_headers_of_runs_go_where_their_frames_go(vectors: dict[str, Any]) -> None:
+    """Asked twice, for the second answer is remembered; what only `forward` can judge is left to it."""
+    switch = switch_of(vectors)
+    for entry in vectors["forward"]:
+        switch.set_up(DOWN, "interface" not in entry["note"] or " down" not in entry["note"])
+        frame = bytes.fromhex(entry["in"])
+        if len(frame) < 12:
+            continue
+        first, again = (switch.header_for_run(frame[:12], entry["fromIf"]) for _ in range(2))
+        assert first == again
+        out = switch.forward(frame, entry["fromIf"])
+        if first is None:
+            assert out is None or out[0] == entry["fromIf"]
+        else:
+            assert out == (first[0], first[1] + frame[12:])
+
+
+def test_a_remembered_way_is_forgotten_when_an_interface_changes() -> None:
+    """Down, gone, and there again."""
+    switch = Switch()
+    one, other = switch.plug(), switch.plug()
+    head = V358.peer_label(other).to_bytes(8, "big") + b"\0\x40\0\0"
+    known = switch.header_for_run(head, one)
+    assert known is not None
+    assert known[0] == other
+    switch.set_up(other, up=False)
+    assert switch.header_for_run(head, one) is None
+    switch.unplug(other)
+    assert switch.header_for_run(head, one) is None
+    assert switch.plug() == other
+    assert switch.header_for_run(head, one) == known
+
+
+def test_no_more_ways_are_remembered_than_there_is_room_for() -> None:
+    switch = Switch()
+    one, other = switch.plug(), switch.plug()
+    label = V358.peer_label(other)
+    for number in range(3000):
+        head = (label | number << 20).to_bytes(8, "big") + b"\0\x40\0\0"
+        assert switch.header_for_run(head, one) is not None
+    assert len(switch._decided) <= 1024

@@ -9,7 +9,8 @@ import socket
 import pytest
 
 from dexrouter.core.links import LinkAddress
-from dexrouter.io.udp import UdpSocket
+from dexrouter.core.outputs import Train
+from dexrouter.io.udp import MAX_DATAGRAM, UdpSocket
 
 HOSTS = ["127.0.0.1", "::1"]
 
@@ -40,6 +41,24 @@ TRAINS = [
     [b"x" * 50, b"y" * 60, b"z" * 60, b"", b"a" * 60],
     [bytes([n]) for n in range(150)],
 ]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("limit", [MAX_DATAGRAM, 1000, 0], ids=["cut by the kernel", "too long", "cut by us"])
+@pytest.mark.parametrize(("size", "last", "count"), [(1324, 1324, 3), (1324, 7, 120), (1, 1, 200)])
+def test_a_train_is_sent_as_its_datagrams(host: str, limit: int, size: int, last: int, count: int) -> None:
+    """Whoever cuts it; single datagrams before and behind it keep their places."""
+    first, second, address = pair(host)
+    try:
+        first._segment_limit = limit
+        datagrams = [bytes([n % 256]) * size for n in range(count - 1)] + [b"e" * last]
+        train = Train(memoryview(bytearray(b"".join(datagrams))), size)
+        first.send(address, [b"before", train, b"behind", b"this too"])
+        assert take(second, count + 3) == [b"before", *datagrams, b"behind", b"this too"]
+        assert not first.drops
+    finally:
+        first.close()
+        second.close()
 
 
 @pytest.mark.parametrize("host", HOSTS)
