@@ -34,6 +34,7 @@ _PORT = 4001
 _LOGIN = "next"
 _PASSWORD = "between neighbours"
 _ROUTER = Path(__file__).resolve().parents[2] / "router"
+_FLOODER = Path(__file__).resolve().with_name("flooder.py")
 
 
 def line(count: int) -> tuple[Edge, ...]:
@@ -102,6 +103,38 @@ class RouterMesh:
             command = ["sh", "-c", 'exec "$0" --nobg <"$1"', os.environ["DEX_CJDROUTE"], config]
         self._processes[number] = self.places[number].start(*command, log=log)
 
+    def flood(self, number: int, kind: str, *, rate: int, seconds: float) -> subprocess.Popen[str]:
+        """Let the last place, which runs no router, flood its neighbour in a line (flooder.py)."""
+        cable = len(self.edges) - 1
+        log = self._open.enter_context((self._directory / f"flood {kind}.log").open("a"))
+        command = ["env", f"PYTHONPATH={_ROUTER}", sys.executable, str(_FLOODER), kind, f"10.77.{cable}.1"]
+        command += [str(_PORT), self._keys[number].public.hex(), f"--rate={rate}", f"--seconds={seconds}"]
+        return self.places[-1].start(*command, log=log)
+
+    def said_by_flooder(self, kind: str) -> str:
+        """What the flooder has printed."""
+        return (self._directory / f"flood {kind}.log").read_text(encoding="utf-8")
+
+    def memory_mib(self, number: int) -> float:
+        """Resident memory of a router of ours."""
+        pages = self._proc(number, "statm").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def cpu_seconds(self, number: int) -> float:
+        """Processor time that a router of ours has used."""
+        fields = self._proc(number, "stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _proc(self, number: int, name: str) -> str:
+        # What was started is nsenter, which forked for the process namespace: the router is its child.
+        pid = self._processes[number].pid
+        child = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()[0]
+        return Path(f"/proc/{child}/{name}").read_text(encoding="utf-8")
+
+    def address(self, number: int) -> str:
+        """Mesh address of a router."""
+        return address_text(self._keys[number].address)
+
     def kill(self, number: int) -> None:
         """End a router without a word; the reference consists of two processes."""
         process = self._processes.pop(number)
@@ -118,8 +151,7 @@ class RouterMesh:
 
     def reaches(self, one: int, other: int) -> bool:
         """Whether a ping from one is answered by the other."""
-        address = address_text(self._keys[other].address)
-        return self.places[one].succeeds("ping", "-c", "1", "-W", "1", "-n", address)
+        return self.places[one].succeeds("ping", "-c", "1", "-W", "1", "-n", self.address(other))
 
     def wait_for_all(self, *, seconds: float) -> float:
         """Wait until every node reaches every other; gives the seconds it took."""

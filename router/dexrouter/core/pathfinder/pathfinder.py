@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
+from dexrouter.core.admission import Admission
 from dexrouter.core.metric import DHT_PEER, SM_INCOMING
 from dexrouter.core.pathfinder.answers import find_nodes, get_peers, next_hop
 from dexrouter.core.pathfinder.asking import Asker
@@ -68,6 +69,9 @@ MAX_TXID: Final = 255
 
 MAX_CONTENT: Final = 4096
 """Longest message that is read; the largest real ones, announcements, have about 1000 bytes."""
+
+_QUERY_KEY: Final = b"1:q"
+"""In every query; a reply that has these bytes by chance is only taken for one while its peer floods us."""
 
 PATH_ERRORS: Final = frozenset({1, 8, 10})
 """Switch errors that say a path is wrong: malformed, undeliverable, no return path (spec 03 §6.3)."""
@@ -134,6 +138,7 @@ class Pathfinder:
         self._crawl = Crawl(self._graph, self._capacity, self._rumours, self._asker, config, entropy, now)
         self._searches = Searches(self._graph, self._rumours, self._asker, config, entropy, now)
         self._wanted = WantedTable(self._graph, self._asker, self._searches, self._outbox, config)
+        self._admission = Admission()
         self._answers = TokenBucket(config.answer_burst, config.answer_rate, now)
         self._errors = TokenBucket(_ERROR_BURST, _ERROR_RATE, now)
         self._now = now
@@ -176,6 +181,10 @@ class Pathfinder:
 
     def message(self, sender_key: PublicKey, path: int, content: bytes, now: float) -> None:
         """Take a router message that came out of a session; `path` leads back to the sender."""
+        first_hop = self._graph.root.scheme.director(path)
+        if _QUERY_KEY in content and not self._admission.take(first_hop, now):
+            self.drops["query.too_many_from_peer"] += 1
+            return
         try:
             if len(content) > MAX_CONTENT:
                 raise WireError("a router message is not that long")
