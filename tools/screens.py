@@ -19,6 +19,7 @@ for part in ("", "router", "tests/support"):
     sys.path.insert(0, str(ROOT / part))
 
 import dexsetup.program_tree  # noqa: E402 - the path has to be set first
+import dexsetup.ui.desk  # noqa: E402 - as above
 from dexsetup.ui.app import Wizard  # noqa: E402 - as above
 from tui_rig import TREE, Driver, debian_host, desk_for, drive, two_peers  # noqa: E402 - as above
 
@@ -60,6 +61,17 @@ async def play(driver: Driver) -> None:
 def _nothing_is_gathered(staging: Path, *, python: str = "") -> Path:
     del staging, python
     return Path(TREE)
+
+
+def _run_name(wall_clock: float, draw: int) -> str:
+    """Return a name that is the same each time a picture is drawn."""
+    del wall_clock, draw
+    return "20261123T100000Z-3f"
+
+
+def _stopped() -> float:
+    """Return the same time always: a picture shows no machine's speed."""
+    return 0.0
 
 
 class Record:
@@ -115,9 +127,10 @@ class Record:
 def main() -> None:
     """Draw all of them."""
     dexsetup.program_tree.prepare = _nothing_is_gathered
-    drive(desk_for(debian_host()), play, size=_SIZE)
+    dexsetup.ui.desk.new_run_name = _run_name
+    drive(desk_for(debian_host()), play, size=_SIZE, clock=_stopped)
     record = Record()
-    drive(desk_for(debian_host()), record.play)
+    drive(desk_for(debian_host()), record.play, clock=_stopped)
     record.write()
     for path in sorted(SCREENS.glob("*")):
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")

@@ -75,7 +75,7 @@ class Frame:
         screen.query_one("#steps", Rows).mark(wizard.step)
         screen.query_one("#bar", Static).update("\u2502\n" * max(1, wizard.size.height - 3))
         screen.query_one("#status", Static).update(_in_two_lines(clean(wizard.said), width - 2))
-        keys = "  ".join(part for part in (page.keys, _KEYS) if part)
+        keys = "  ".join(part for part in (page.footer, _KEYS) if part)
         screen.query_one("#keys", Static).update(f" {_fitting(keys, width - 2)}")
         self.renew_side(width)
 

@@ -53,8 +53,8 @@ class Sheets:
             Line("Keys", "strong"),
             *(Line(text) for text in _KEY_HELP),
         ]
-        if page.keys:
-            lines += [Line(""), Line(f"Here: {page.keys}")]
+        if page.footer:
+            lines += [Line(""), Line(f"Here: {page.footer}")]
         self._wizard.push_screen(TextSheet(f"Help: {page.step}", lines))
 
     def diff(self) -> None:

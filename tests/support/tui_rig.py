@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -179,9 +180,10 @@ def drive(
     size: tuple[int, int] = (80, 24),
     page: str = "",
     is_ascii: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Wizard:
     """Run the wizard at a window of this size and let `play` have the keyboard."""
-    wizard = Wizard(lambda: desk, page=page, is_ascii=is_ascii)
+    wizard = Wizard(lambda: desk, page=page, is_ascii=is_ascii, clock=clock)
 
     async def run() -> None:
         async with wizard.run_test(size=size) as pilot:

@@ -6,13 +6,17 @@ dexrouter, opensmtpd and s-nail, in namespaces.
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from ipaddress import IPv6Address, IPv6Network
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from machine import NAMESPACES, OVERLAY, ROOT, TUN, needs, program
-from two_homes import ANN, BEN, TwoHomes, differences
+from two_homes import ANN, BEN, Person, TwoHomes, differences
 
 pytestmark = [
     pytest.mark.system,
@@ -21,6 +25,28 @@ pytestmark = [
 ]
 
 MESH = IPv6Network("fc00::/8")
+CHECKOUT = Path(__file__).resolve().parents[2]
+NOBODY = "ann@[IPv6:fc00::1]"
+_LOOK = f"""
+import json, sys, time
+from dataclasses import asdict
+sys.path[:0] = [{str(CHECKOUT)!r}, {str(CHECKOUT / "router")!r}]
+from dexsetup.commands.session import Flags
+from dexsetup.ui.desk import Desk
+desk = Desk(Flags())
+for _ in range(40):
+    pulse = desk.pulse()
+    if pulse.letters and any(peer.rtt_ms is not None for peer in pulse.peers):
+        break
+    time.sleep(0.5)
+print(json.dumps(asdict(pulse)))
+"""
+
+
+def home_of(scenario: TwoHomes, person: Person) -> dict[str, Any]:
+    """Look as Home does, until there is a letter and a round trip."""
+    shown: dict[str, Any] = json.loads(scenario.home_of(person).run(sys.executable, "-c", _LOOK))
+    return shown
 
 
 @pytest.fixture
@@ -48,6 +74,12 @@ def test_two_homes_exchange_letters(scenario: TwoHomes) -> None:
     scenario.answer_letter(BEN, text="every word.")
     scenario.wait_for_letter(ANN, "every word.")
     assert "Subject: Re: Hello" in scenario.mailbox(ANN)
+
+    scenario.home_of(ANN).run("s-nail", "-s", "Lost", NOBODY, stdin="nobody is there\n", login=ANN.login)
+    seen = home_of(scenario, ANN)
+    assert seen["is_router_there"], seen["said"]
+    assert [(peer["state"], peer["rtt_ms"] is not None) for peer in seen["peers"]] == [("ESTABLISHED", True)]
+    assert [letter["recipient"] for letter in seen["letters"]] == [NOBODY]
 
     files = scenario.fingerprint(ANN)
     scenario.set_up(ANN)

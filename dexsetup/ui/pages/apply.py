@@ -33,6 +33,11 @@ class ApplyPage(Page):
     help: ClassVar[str] = _HELP
     first: ClassVar[str] = "#run"
 
+    @property
+    def footer(self) -> str:
+        """Esc stops a run, and there is none to stop once it is over."""
+        return self.keys if self.wizard.running.is_applying else "F3 Log"
+
     def compose(self) -> ComposeResult:
         """Lay it out."""
         rows = Rows(id="run")

@@ -58,6 +58,11 @@ class Page(VerticalScroll, can_focus=False):
         return cast("Wizard", self.app)
 
     @property
+    def footer(self) -> str:
+        """The keys that it has now."""
+        return self.keys
+
+    @property
     def words(self) -> str:
         """What is said when the page is opened."""
         return ""
