@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-ANN, BEN = "2001:db8:a::1", "2001:db8:b::1"
+ANN, BEN = "2001:db8::a", "2001:db8::b"
 _ANSWERS = """\
 schema = 1
 
@@ -39,6 +39,7 @@ import json, smtplib, sys
 answers = []
 for sender, recipient in json.load(sys.stdin):
     with smtplib.SMTP(sys.argv[1], 25, local_hostname="stranger", timeout=60) as server:
+        server.ehlo()
         code, words = server.docmd("MAIL FROM:" + sender)
         if code == 250:
             code, words = server.docmd("RCPT TO:" + recipient)
@@ -50,7 +51,6 @@ print(json.dumps(answers))
 def furnished(street: Neighbourhood, name: str, login: str, address: str) -> Home:
     home = street.add_home(name)
     home.add_person(login, login.title())
-    home.ip("link set lo up", f"addr add {address}/128 dev lo nodad")
     home.write("/root/answers.toml", _ANSWERS.format(address=address, login=login), mode="0600")
     return home
 
@@ -63,10 +63,9 @@ def test_letters_and_answers_travel_between_public_addresses_and_nothing_is_rela
     """Both are set up from a file without a node; twice is once; a stranger's forgery is refused."""
     with Neighbourhood((_CHECKOUT, Path(sys.prefix))) as street:
         a, b = furnished(street, "a", "ann", ANN), furnished(street, "b", "ben", BEN)
-        a.ip(f"link add line type veth peer name line netns {b.pid}", "link set line up")
-        b.ip("link set line up")
-        for home, other in ((a, BEN), (b, ANN)):
-            home.ip(f"route add {other}/128 dev line")
+        a.ip(f"link add line type veth peer name line netns {b.pid}")
+        for home, address in ((a, ANN), (b, BEN)):
+            home.ip(f"addr add {address}/64 dev line nodad", "link set line up")
         for home in (a, b):
             told = dexsetup(home, "--answers", "/root/answers.toml")
             assert "2001:db8" in told
