@@ -78,6 +78,14 @@ def _parser() -> argparse.ArgumentParser:
         looking,
         changing,
     )
+    address = commands.add_parser(
+        "new-address",
+        help="another key, and everything that carries the address written anew",
+        parents=[changing],
+    )
+    address.add_argument(
+        "source", metavar="FILE", nargs="?", help="a cjdroute.conf whose key is taken; left out: a new key"
+    )
     commands.add_parser("status", help="how things are", parents=[looking])
     doctor = commands.add_parser(
         "doctor", help="what does not work, why, and what mends it: the whole chain", parents=[looking]
@@ -284,6 +292,10 @@ def _run(session: Session, given: argparse.Namespace) -> ExitCode:
             return _peers(session, given)
         case "contacts":
             return _contacts(session, given)
+        case "new-address":
+            from dexsetup.commands.address import new_address
+
+            return new_address(session, given.source)
         case "answers":
             return _answers(session, given)
         case "undo":

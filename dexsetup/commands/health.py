@@ -6,8 +6,10 @@ Audit looks at this machine, or from here at another node of the same owner.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from ipaddress import IPv6Address
 
@@ -19,6 +21,7 @@ from dexsetup.commands.apply import apply_answers
 from dexsetup.commands.look import present_config
 from dexsetup.commands.session import Session
 from dexsetup.doctor import Finding, Remedy, examine
+from dexsetup.doctor.finding import AGAIN
 from dexsetup.errors import AnswersError, MachineError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.exposure import lets_in, zone_of_device
@@ -27,6 +30,7 @@ from dexsetup.plan.events import Grade
 from dexsetup.plan.model import AddressBound
 from dexsetup.plan.verify import wait_for
 from dexsetup.scan import USUAL_PORTS, open_tcp_ports, parse_ports
+from dexsetup.stale import stale_lines
 from dexsetup.steps.configuration import udp_ports
 from dexsetup.steps.firewall import GUARD_UNIT, SIP, chosen_services, mesh_ports
 
@@ -63,17 +67,29 @@ def doctor(session: Session, *, is_mending: bool) -> ExitCode:
     return ExitCode.UNSATISFIED if breaks else ExitCode.OK
 
 
+def _stale(session: Session, last: Answers | None) -> Iterator[Finding]:
+    """Look for addresses that this node no longer has."""
+    config = present_config(session)
+    if last is None or config is None:
+        return
+    own = IPv6Address(bytes(key_pair_from_private(config.private_key.reveal()).address))
+    for found in stale_lines(session.host, session.facts, last, own):
+        cause = "the key was changed, or the line was written by hand"
+        yield Finding("address", Grade.FAIL, found.text, cause, AGAIN, Remedy.APPLY)
+
+
 def _walk(session: Session, last: Answers | None) -> list[Finding]:
     is_mail_wanted = last is not None and last.mail is not None and last.mail.enable
     findings: list[Finding] = []
     public = last.public_address if last is not None else ""
-    for finding in examine(
+    links = examine(
         session.host,
         session.facts,
         is_mail_wanted=is_mail_wanted,
         is_phone_wanted=last is not None and last.phone is not None and last.phone.enable,
         public=public,
-    ):
+    )
+    for finding in itertools.chain(links, _stale(session, last)):
         findings.append(finding)
         if not session.flags.is_json:
             _tell(session, finding)

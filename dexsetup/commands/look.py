@@ -22,6 +22,7 @@ from dexsetup.plan.model import PeerEstablished, TcpGreets, UnitActive
 from dexsetup.plan.state import load_state
 from dexsetup.plan.verify import look, wait_for
 from dexsetup.report.redact import Redactor
+from dexsetup.stale import stale_lines
 
 __all__ = ["facts", "is_set_up", "present_config", "runs", "status", "verify"]
 
@@ -159,6 +160,10 @@ def verify(session: Session) -> ExitCode:
             grade, text = wait_for(wanted, session.host, lambda _: None, lambda: False, timeout=limit)
             is_satisfied = is_satisfied and grade is Grade.OK
             session.console.text(f"{grade:<4} {step.name:<10} {text}")
+    if plan.address is not None:
+        for found in stale_lines(session.host, session.facts, last, IPv6Address(plan.address)):
+            is_satisfied = False
+            session.console.text(f"{Grade.FAIL:<4} address    {found.text}")
     return ExitCode.OK if is_satisfied else ExitCode.UNSATISFIED
 
 

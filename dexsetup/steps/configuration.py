@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from hmac import digest
-from ipaddress import ip_interface
+from ipaddress import IPv6Address, ip_interface
 
 from dexrouter.config import BeaconMode, ConfigError, ConnectTo, RouterConfig, TunDevice, load_config
 from dexrouter.config.edit import (
@@ -55,6 +55,8 @@ def with_identity(present: bytes | None, node: Node, drawn: bytes, imported: byt
         data = present if imported is None else _with_key_of(present, imported)
     if node.key == "new" and not _is_marked(data):
         data = _marked(data if present is None else _with_key_of(data, drawn))
+    elif node.key.startswith("replace:") and _address(data) == _replaced(node):
+        data = _with_key_of(data, drawn)
     problems: list[str] = []
     for key, edit in (("udp_port", _with_port), ("lan_peering", _with_beacon), ("device", _with_device)):
         try:
@@ -199,6 +201,20 @@ def _with_key_of(data: bytes, other: bytes) -> bytes:
     ):
         data = apply_edits(data, set_value(data, path, value))
     return data
+
+
+def _address(data: bytes) -> IPv6Address:
+    pair = key_pair_from_private(load_config(data).private_key.reveal())
+    return IPv6Address(bytes(pair.address))
+
+
+def _replaced(node: Node) -> IPv6Address:
+    """Return the address that shall be no more: the answer of an action, which is done once."""
+    text = node.key.removeprefix("replace:")
+    try:
+        return IPv6Address(text)
+    except ValueError as error:
+        raise AnswersError((f'node.key: "{text}" is not a mesh address',)) from error
 
 
 def _mark_of(data: bytes) -> str:

@@ -61,6 +61,7 @@ class IdentityStep:
                     f"{address_of(former)}: nobody who knows the old one reaches it any more.",
                 ),
             )
+            notes = (_new_note(address),)
         return StepPlan(
             name=self.name,
             title=self.title,
@@ -69,6 +70,13 @@ class IdentityStep:
             notes=notes,
             address=address,
         )
+
+
+def _new_note(address: str) -> str:
+    return (
+        f"Tell your friends the new address, {address}: `dexsetup card` prints what to send them. Letters "
+        "that wait in the queue name the old one as their sender, and will be refused."
+    )
 
 
 def _first_note(address: str) -> str:
