@@ -20,7 +20,7 @@ from dexrouter.config import RouterConfig, load_config
 from dexrouter.crypto.keys import key_pair_from_private, public_key_text
 from neighbourhood import PUBLIC_ADDRESS, Home, Neighbourhood, wait_until
 
-__all__ = ["ANN", "BEN", "KEPT_BY_UNDO", "Person", "TwoHomes", "differences"]
+__all__ = ["ANN", "BEN", "KEPT_BY_UNDO", "Person", "TwoHomes", "differences", "program"]
 
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 _ANSWERS = "/root/answers.toml"
@@ -54,6 +54,11 @@ BEN = Person("ben", "Ben Birch", "home b")
 
 def _silent(_line: str) -> None:
     """Tell nobody."""
+
+
+def program(module: str) -> tuple[str, ...]:
+    """Return the start of a command line: the program of this checkout, on our own interpreter."""
+    return ("env", f"PYTHONPATH={_CHECKOUT}:{_CHECKOUT / 'router'}", sys.executable, "-m", module)
 
 
 def differences(before: str, after: str) -> list[str]:
@@ -91,16 +96,14 @@ class TwoHomes:
 
     # -- building
 
-    def start_public_node(self) -> None:
-        """Make a configuration for the public node and run dexrouter with it, in the foreground."""
+    def start_public_node(self) -> RouterConfig:
+        """Make a configuration for the public node and run dexrouter with it; return the configuration."""
         public = self.neighbourhood.public
-        text = public.run(*self._program("dexrouter.cli.daemon"), "--genconf")
+        text = public.run(*program("dexrouter.cli.daemon"), "--genconf")
         self._public_config = load_config(text.encode(), "the public node's configuration")
         public.write("/etc/cjdroute.conf", text, mode="0600")
         log = self._open.enter_context(tempfile.TemporaryFile("w+"))  # noqa: SIM115 - the stack closes it
-        router = public.start(
-            *self._program("dexrouter.cli.daemon"), "--config", "/etc/cjdroute.conf", log=log
-        )
+        router = public.start(*program("dexrouter.cli.daemon"), "--config", "/etc/cjdroute.conf", log=log)
 
         def is_listening() -> bool:
             if router.poll() is not None:
@@ -109,6 +112,7 @@ class TwoHomes:
             return f":{self._public_port()} " in public.run("ss", "-lunH")
 
         wait_until(is_listening, what="the public node listens", seconds=20)
+        return self._public_config
 
     def add_home(self, person: Person, kind: type[Home] = Home) -> Home:
         """Build the person's home, with an account in it and the answers file in /root."""
@@ -159,7 +163,7 @@ files = ["mailrc"]
     def dexsetup(self, person: Person, *arguments: str, allowed: tuple[int, ...] = (0,)) -> str:
         """Run dexsetup as root in the person's home."""
         return self.home_of(person).run(
-            *self._program("dexsetup.cli"),
+            *program("dexsetup.cli"),
             *arguments,
             timeout=_SET_UP_SECONDS,
             allowed=allowed,
@@ -239,11 +243,6 @@ files = ["mailrc"]
 
     def _public_port(self) -> int:
         return self._public_config.udp_interfaces[0].bind.port
-
-    @staticmethod
-    def _program(module: str) -> tuple[str, ...]:
-        """Return the start of a command line: the program of this checkout, on our own interpreter."""
-        return ("env", f"PYTHONPATH={_CHECKOUT}:{_CHECKOUT / 'router'}", sys.executable, "-m", module)
 
     @staticmethod
     def _queue(home: Home) -> str:
