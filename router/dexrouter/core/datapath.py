@@ -34,6 +34,7 @@ from dexrouter.wire.ipv6 import header_for
 from dexrouter.wire.labels import reverse64
 from dexrouter.wire.route_header import HANDLERS
 from dexrouter.wire.session_frame import data_header
+from dexrouter.wire.switch_header import origin_header
 
 __all__ = ["DataPath"]
 
@@ -47,15 +48,13 @@ _CONTENT_AT: Final = 60
 _IPV6: Final = 40
 _MESH_BYTE: Final = 0xFC
 _LAST_NEXT_HEADER: Final = 255
-_PATH: Final = Struct(">QI")
+_PATH: Final = Struct(">Q")
 _WORD: Final = Struct(">I")
 _FRAME_HEAD: Final = Struct(f"{_FRAME_AT}x{_SESSION_AT - _FRAME_AT}s").unpack_from
 """Of a datagram: switch header and handle."""
 _CONTENT_TYPE: Final = Struct(f">{_CONTENT_AT - 2}xH").unpack_from
 _IPV6_HEAD: Final = Struct(">B5xBx32s").unpack_from
 """Version with half of the traffic class, next header, both addresses."""
-_NEW_FRAME: Final = 0x40
-"""Version 1, nothing shifted yet."""
 
 
 class DataPath(ABC):
@@ -268,7 +267,7 @@ class DataPath(ABC):
         if ready is None:
             return False
         session, label = ready
-        decided = self.switch.header_for_run(_PATH.pack(label, _NEW_FRAME << 16), ROUTER)
+        decided = self.switch.header_for_run(origin_header(label), ROUTER)
         if decided is None or decided[0] == ROUTER:
             return False
         slot, header = decided

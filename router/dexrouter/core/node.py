@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from struct import Struct
 from typing import Final
 
 from dexrouter import PROTOCOL_VERSION
@@ -65,7 +64,7 @@ from dexrouter.wire.ipv6 import rebuild
 from dexrouter.wire.labels import SELF_LABEL, reverse64
 from dexrouter.wire.route_header import HANDLERS, Routed, RouteFlag
 from dexrouter.wire.session_frame import ContentType
-from dexrouter.wire.switch_header import SwitchHeader
+from dexrouter.wire.switch_header import SwitchHeader, origin_header
 
 __all__ = ["Node"]
 
@@ -74,7 +73,6 @@ _ASK_PEER_TIMEOUT: Final = 3.0
 _MIN_ROUTER_FRAME: Final = 16
 _IPV6_HEADER: Final = 40
 _LAST_NEXT_HEADER: Final = 255
-_HEADER: Final = Struct(">QBBH")
 _CONTROL_PREFIX: Final = CONTROL_WORD.to_bytes(4, "big")
 _MIN_CAUSE: Final = MIN_USEFUL_ERROR - 8
 _ERROR_BURST: Final = 100
@@ -373,7 +371,7 @@ class Node(DataPath):
 
     @staticmethod
     def _control_frame(path: int, body: bytes, *, suppress_errors: bool = False) -> bytes:
-        return _HEADER.pack(path, int(suppress_errors), 0x40, 0) + _CONTROL_PREFIX + body
+        return origin_header(path, suppress_errors=suppress_errors) + _CONTROL_PREFIX + body
 
     def _send_ping(
         self,

@@ -47,6 +47,7 @@ from dexrouter.crypto.users import AuthorizedUsers
 from dexrouter.wire.encoding_scheme import V358
 from dexrouter.wire.labels import routes_through
 from dexrouter.wire.session_frame import ContentType, data_header
+from dexrouter.wire.switch_header import origin_header
 
 __all__ = [
     "AuthenticationFailed",
@@ -90,7 +91,6 @@ _MIN_HANDSHAKE: Final = 124
 _FIRST_HANDLES: Final = 99_996
 _ANY_ROOM: Final = 65536
 """The answer to a hello is one router message, of any length."""
-_HEADER: Final = Struct(">QBBH")
 _WORD: Final = Struct(">I")
 _TWO_WORDS: Final = Struct(">II")
 
@@ -331,7 +331,7 @@ class Sessions:
         if renewal is None:
             return None
         plain = _WORD.pack(session.handle) + data_header(ContentType.CJDHT) + content
-        return _HEADER.pack(renewal.path, 0, 0x40, 0) + renewal.session.seal(plain, now)
+        return origin_header(renewal.path) + renewal.session.seal(plain, now)
 
     def _frame(self, session: Session, path: int, content_type: int, content: bytes, now: float) -> bytes:
         """Encrypt and put the switch header in front: path, version 1, everything else 0 (spec 04 §4.7)."""
@@ -342,9 +342,9 @@ class Sessions:
             session.unanswered_since = now
         if crypto.state >= State.RECEIVED_KEY:
             packet = crypto.seal(header + content, now)
-            return _HEADER.pack(path, 0, 0x40, 0) + _WORD.pack(session.send_handle) + packet
+            return origin_header(path) + _WORD.pack(session.send_handle) + packet
         packet = crypto.seal(_WORD.pack(session.handle) + header + content, now)
-        return _HEADER.pack(path, 0, 0x40, 0) + packet
+        return origin_header(path) + packet
 
     # -- what the pathfinder says
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import IntEnum
-from struct import Struct
 from typing import Final
 
 from dexrouter.wire.control import CONTROL_WORD, ErrorCode, SwitchError
@@ -27,6 +26,7 @@ from dexrouter.wire.encoding_scheme import (
     V358_WIDTHS,
 )
 from dexrouter.wire.labels import reverse64
+from dexrouter.wire.switch_header import CURRENT_VERSION, FORWARDED_CLASS, pack_header, unpack_header
 from dexrouter.wire.switch_header import SIZE as HEADER_SIZE
 
 __all__ = ["ROUTER", "Port", "Switch", "SwitchFullError"]
@@ -38,8 +38,8 @@ _MAX_SHIFT: Final = 63
 _SHORTEST_CAUSE: Final = 16
 _MOST_DECIDED: Final = 1024
 """Bound on what is remembered of headers; all of it is forgotten then."""
-_CLASS: Final = 0xFFFF
-_HEADER: Final = Struct(">QBBH")
+_ABOUT_ERRORS: Final = 0x03
+"""Of an error frame: one of congestion, and no error about it."""
 _CONTROL_PREFIX: Final = CONTROL_WORD.to_bytes(4, "big")
 
 
@@ -134,7 +134,7 @@ class Switch:
         if len(frame) < HEADER_SIZE:
             self.drops["switch.short"] += 1
             return None
-        label, congestion, version_shift, _ = _HEADER.unpack_from(frame)
+        label, congestion, version_shift, _ = unpack_header(frame)
         decided = self.decide(label, version_shift, source)
         if isinstance(decided, ErrorCode):
             return self._refuse(frame, source, decided)
@@ -142,7 +142,7 @@ class Switch:
             self.drops["switch.loop"] += 1
             return None
         destination, label, version_shift = decided
-        header = _HEADER.pack(label, congestion, version_shift, _CLASS)
+        header = pack_header(label, congestion, version_shift, FORWARDED_CLASS)
         return destination, header + frame[HEADER_SIZE:]
 
     def header_for_run(self, head: bytes | bytearray, source: int) -> tuple[int, bytes] | None:
@@ -151,13 +151,13 @@ class Switch:
         known = self._decided.get(key)
         if known is not None:
             return known
-        label, congestion, version_shift, _ = _HEADER.unpack_from(head)
+        label, congestion, version_shift, _ = unpack_header(head)
         decided = self.decide(label, version_shift, source)
         if decided is None or isinstance(decided, ErrorCode):
             return None
         if len(self._decided) >= _MOST_DECIDED:
             self._decided.clear()
-        out = decided[0], _HEADER.pack(decided[1], congestion, decided[2], _CLASS)
+        out = decided[0], pack_header(decided[1], congestion, decided[2], FORWARDED_CLASS)
         self._decided[key] = out
         return out
 
@@ -168,4 +168,6 @@ class Switch:
             return None
         back = reverse64(int.from_bytes(frame[:8], "big"))
         body = SwitchError.about(code, frame).encode()
-        return source, _HEADER.pack(back, 0x03, 0x40, _CLASS) + _CONTROL_PREFIX + body
+        return source, pack_header(
+            back, _ABOUT_ERRORS, CURRENT_VERSION << 6, FORWARDED_CLASS
+        ) + _CONTROL_PREFIX + body

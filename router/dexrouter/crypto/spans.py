@@ -6,7 +6,7 @@ long: then the starts are a `range`, and what follows from them costs nothing fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 __all__ = ["Span", "Spans"]
 
@@ -22,12 +22,6 @@ class Spans:
     def __init__(self, starts: Sequence[int], sizes: list[int]) -> None:
         self.starts = starts
         self.sizes = sizes
-
-    @classmethod
-    def of(cls, spans: Iterable[Span]) -> Spans:
-        """Take starts and ends."""
-        listed = list(spans)
-        return cls([start for start, _ in listed], [end - start for start, end in listed])
 
     @classmethod
     def train(cls, start: int, stride: int, size: int, last: int, count: int) -> Spans:

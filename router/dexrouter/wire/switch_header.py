@@ -13,12 +13,21 @@ Any value is accepted in any field: real traffic mixes header versions 0 and 1, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import Struct
 from typing import Final
 
 from dexrouter.wire.errors import WireError
 
-__all__ = ["CURRENT_VERSION", "FORWARDED_CLASS", "SIZE", "SwitchHeader"]
+__all__ = [
+    "CURRENT_VERSION",
+    "FORWARDED_CLASS",
+    "SIZE",
+    "SwitchHeader",
+    "origin_header",
+    "pack_header",
+    "unpack_header",
+]
 
 SIZE: Final = 12
 
@@ -29,6 +38,18 @@ FORWARDED_CLASS: Final = 0xFFFF
 """Traffic class that each switch writes into what it forwards."""
 
 _LAYOUT: Final = Struct(">QBBH")
+
+pack_header: Final = _LAYOUT.pack
+"""(label, congestion and suppression, version and shift, class): the 12 bytes, for the hot path."""
+
+unpack_header: Final = _LAYOUT.unpack_from
+"""The same four numbers from a buffer of at least 12 bytes."""
+
+
+@lru_cache(maxsize=1024)
+def origin_header(label: int, *, suppress_errors: bool = False) -> bytes:
+    """Give the header of a frame that begins its way here."""
+    return pack_header(label, int(suppress_errors), CURRENT_VERSION << 6, 0)
 
 
 @dataclass(frozen=True, slots=True)
