@@ -17,6 +17,7 @@ from ipaddress import IPv6Address
 import pytest
 
 from booted import BOOTS, BootedHome
+from dexsetup.render.jinja import JinjaRenderer
 from machine import NAMESPACES, OVERLAY, ROOT, TUN, needs, program
 from neighbourhood import wait_until
 from two_homes import BEN, TwoHomes, differences
@@ -44,8 +45,9 @@ OF_THE_NODE = (
     "/etc/systemd/system", "/opt/dexsetup", "/usr/local/bin",
 )  # fmt: skip
 """Where the node itself has something, which stays when mail and firewall are switched off."""
-EXPOSURE_MAX = 1.8
-"""What `systemd-analyze security` may say of the router's unit, of 10."""
+GUARD = "dexsetup-guard.service"
+EXPOSURE_MAX = {"dexrouter.service": 1.8, "cjdns-wait-online.service": 1.8, "dexsetup-mailqueue.service": 1.8}
+"""What `systemd-analyze security` may say of each of our units, of 10."""
 _DELIVER = """
 import smtplib, sys
 address, sender, text = sys.argv[1:]
@@ -174,14 +176,33 @@ def test_the_mail_server_outlives_a_restart_of_the_router(machine: Machine) -> N
 
 
 def test_the_units_are_as_systemd_likes_them(machine: Machine) -> None:
-    """No word that systemd does not know, and a router that is shut in."""
+    """No word that systemd does not know, and programs that are shut in."""
     home = machine.home
-    for unit in (*OURS, "opensmtpd.service"):
+    for unit in (*EXPOSURE_MAX, "opensmtpd.service"):
         assert home.run("systemd-analyze", "verify", "--man=no", unit).strip() == ""
-    shown = home.run("systemd-analyze", "security", "--no-pager", "dexrouter.service")
-    level = re.search(r"Overall exposure level for dexrouter.service: ([\d.]+)", shown)
-    assert level is not None, shown
-    assert float(level[1]) <= EXPOSURE_MAX
+    for unit, most in EXPOSURE_MAX.items():
+        shown = home.run("systemd-analyze", "security", "--no-pager", unit)
+        level = re.search(rf"Overall exposure level for {unit}: ([\d.]+)", shown)
+        assert level is not None, shown
+        assert float(level[1]) <= most
+
+
+def test_the_guard_can_do_its_work_shut_in(machine: Machine) -> None:
+    """For machines without firewalld: its unit loads the table, loads it again, and takes it away."""
+    home, renderer = machine.home, JinjaRenderer()
+    rules = renderer.render("nftables/guard.nft.j2", device="cjdns0", ports=(("25", "tcp"),))
+    home.write("/etc/dexsetup/guard.nft", rules.decode())
+    home.write(f"/etc/systemd/system/{GUARD}", renderer.render(f"units/{GUARD}.j2").decode())
+    home.run("systemctl", "daemon-reload")
+    assert home.run("systemd-analyze", "verify", "--man=no", GUARD).strip() == ""
+    home.run("systemctl", "start", GUARD)
+    home.run("systemctl", "reload", GUARD)
+    assert "tcp dport 25 accept" in home.run("nft", "list", "table", "inet", "dexsetup_guard")
+    deliver(machine, "past the guard")
+    home.run("systemctl", "stop", GUARD)
+    assert "dexsetup_guard" not in home.run("nft", "list", "tables")
+    home.run("rm", "/etc/dexsetup/guard.nft", f"/etc/systemd/system/{GUARD}")
+    home.run("systemctl", "daemon-reload")
 
 
 def test_the_same_answers_again_change_nothing(machine: Machine) -> None:
