@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _EPILOG = """\
+Without a command, on a terminal: the wizard, or the live state of a machine that is set up.
 Only --answers, undo, card --for, and what adds, removes or revokes changes anything; --dry-run only looks.
 A first run:  dexsetup answers new > my.toml    (edit it)    dexsetup --answers my.toml --dry-run
 """

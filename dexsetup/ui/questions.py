@@ -25,8 +25,9 @@ SECTIONS: dict[str, type[Section]] = {
     "allow": Allow,
     "user": User,
 }
-_ALTERNATIVES = re.compile(r"\^\(((?:[a-z]+\|)+)([a-z]+:)/\.\+\)\$")
-"""A pattern of fixed words and one word with a path behind it, as that of node.key."""
+_ALTERNATIVES = re.compile(r"\^\(((?:[^|()]+\|)+[^|()]+)\)\$")
+"""A pattern of words, and of words with something behind a colon, as that of node.key."""
+_PATH = ":/.+"
 
 
 class Kind(Enum):
@@ -94,8 +95,11 @@ def _kind(field: FieldInfo) -> tuple[Kind, tuple[Option, ...], str]:
         words = get_args(_bare(get_args(annotation)[0]))
         return Kind.TICKS, tuple(Option(word, word) for word in words), ""
     if match := _ALTERNATIVES.fullmatch(_pattern(field)):
-        fixed = match[1].rstrip("|").split("|")
-        return Kind.CHOICE, tuple(Option(word, word) for word in fixed), match[2]
+        parts = match[1].split("|")
+        fixed = tuple(Option(word, word) for word in parts if word.isalpha())
+        # What is neither a word nor a path is written by commands: nobody has to choose it on a screen.
+        prefix = next((f"{part.removesuffix(_PATH)}:" for part in parts if part.endswith(_PATH)), "")
+        return Kind.CHOICE, fixed, prefix
     return Kind.TEXT, (), ""
 
 
