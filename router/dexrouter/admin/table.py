@@ -49,6 +49,9 @@ Source: TypeAlias = tuple[str | int, ...]
 
 _T = TypeVar("_T")
 
+_NO_TEXT: Final = "\N{REPLACEMENT CHARACTER}"
+"""In place of zero bytes: the system's calls take none in a name."""
+
 
 class CallError(Exception):
     """The call is refused; the text becomes `error` of the reply, `more` the rest of it."""
@@ -132,14 +135,15 @@ class Call:
         return value if isinstance(value, bytes) else None
 
     def text(self, name: str) -> str:
-        """Give an argument of type String, empty if it is absent; bytes that are not ASCII fit no parser."""
-        return (self.raw(name) or b"").decode("ascii", "replace")
+        """Give an argument of type String, empty if it is absent; what is not ASCII text fits no parser."""
+        return (self.raw(name) or b"").decode("ascii", "replace").replace("\0", _NO_TEXT)
 
     def strings(self, name: str) -> list[str]:
         """Give the strings of an argument of type List."""
         value = self.arguments.get(name.encode())
         items = value if isinstance(value, list) else []
-        return [item.decode("utf-8", "replace") for item in items if isinstance(item, bytes)]
+        texts = (item.decode("utf-8", "replace") for item in items if isinstance(item, bytes))
+        return [text.replace("\0", _NO_TEXT) for text in texts]
 
 
 Handler: TypeAlias = Callable[[Call], Reply | None]

@@ -14,6 +14,7 @@ The protocol is two zero bytes and an Ethernet type (spec 04 §9).
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from collections import Counter
@@ -26,13 +27,15 @@ from dexrouter.crypto.keys import Address
 from dexrouter.io.errors import StartError
 from dexrouter.wire.ipv6 import TUN_PREFIX_IPV4, TUN_PREFIX_IPV6, TUN_PREFIX_SIZE
 
-__all__ = ["HandedDescriptor", "HostDevice", "HostSocket", "take_packets"]
+__all__ = ["HandedDescriptor", "HostDevice", "HostSocket", "is_tun", "take_packets"]
 
 _PACKET: Final = 0
 _ADDRESS: Final = 1
 _MTU: Final = 2
 _LENGTH: Final = Struct(">BI")
 _PROTOCOL: Final = {4: TUN_PREFIX_IPV4, 6: TUN_PREFIX_IPV6}
+_TUNGETIFF: Final = 0x800454D2
+_IFREQ_SIZE: Final = 40
 _LONGEST: Final = 65535
 _BURST: Final = 64
 _BACKLOG: Final = 256 * 1024
@@ -67,6 +70,15 @@ class HostDevice(Protocol):
     def close(self) -> None:
         """Let it go."""
         ...
+
+
+def is_tun(descriptor: int) -> bool:
+    """Whether this descriptor is an open TUN device, and not one of the router's sockets, or a file."""
+    try:
+        fcntl.ioctl(descriptor, _TUNGETIFF, bytes(_IFREQ_SIZE))
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
 
 
 class HandedDescriptor:
@@ -143,6 +155,7 @@ class HostSocket:
 
     def read(self) -> Packets:
         """Take the packets that have come whole."""
+        self._send()
         try:
             data = self._stream.recv(_LONGEST)
         except BlockingIOError:

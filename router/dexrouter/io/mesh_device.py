@@ -23,7 +23,7 @@ from dexrouter.core.route_generation import Address as IpAddress
 from dexrouter.core.route_generation import RouteTable
 from dexrouter.crypto.keys import Address
 from dexrouter.io.errors import StartError
-from dexrouter.io.handed_tun import HandedDescriptor, HostDevice, HostSocket
+from dexrouter.io.handed_tun import HandedDescriptor, HostDevice, HostSocket, is_tun
 from dexrouter.io.log import event
 from dexrouter.io.loop import EventLoop, Reader
 from dexrouter.io.netlink import (
@@ -163,6 +163,10 @@ class MeshDevice:
 
     def init_descriptor(self, descriptor: int, *, is_bare: bool) -> None:
         """Use an open descriptor. Raises EdgeError."""
+        if not is_tun(descriptor):
+            raise EdgeError(f"descriptor {descriptor} is no TUN device")
+        if self._tun is not None and self._tun.fileno() == descriptor:
+            raise EdgeError(f"descriptor {descriptor} is in use already")
         try:
             self._use(HandedDescriptor(descriptor, is_bare=is_bare))
         except StartError as error:

@@ -16,7 +16,7 @@ from dexrouter.core.outputs import Assigned
 from dexrouter.core.packets import Packets
 from dexrouter.crypto.keys import Address
 from dexrouter.io.errors import StartError
-from dexrouter.io.handed_tun import HandedDescriptor, HostSocket
+from dexrouter.io.handed_tun import HandedDescriptor, HostSocket, is_tun
 from dexrouter.io.loop import EventLoop
 from dexrouter.io.mesh_device import MeshDevice
 
@@ -121,6 +121,12 @@ def test_a_descriptor_that_is_not_open_is_refused() -> None:
     os.close(number)
     with pytest.raises(StartError, match=f"descriptor {number}: Bad file descriptor"):
         HandedDescriptor(number, is_bare=True)
+
+
+def test_only_a_tun_device_is_one(tmp_path: Path) -> None:
+    """Nothing else is taken: a descriptor of the router's own, read as a device, would end it."""
+    with socket.socket() as own, (tmp_path / "file").open("w") as file:
+        assert not any(is_tun(number) for number in (own.fileno(), file.fileno(), 1 << 20, -1))
 
 
 @pytest.fixture
