@@ -74,6 +74,16 @@ def build_devices(directory: Path) -> None:
         (directory / name).symlink_to(target)
 
 
+def remove(path: str) -> None:
+    """Remove all of it. Somebody may be at work there on the machine meanwhile: then try once more."""
+    for is_last in (False, False, True):
+        if (
+            subprocess.run(["rm", "-rf", "--", path], check=is_last, capture_output=not is_last).returncode
+            == 0
+        ):
+            return
+
+
 def build_tree(stage: Path, absent: list[str]) -> Path:
     """Build the overlay on a tmpfs at `stage`; returns where its root is.
 
@@ -87,7 +97,7 @@ def build_tree(stage: Path, absent: list[str]) -> Path:
         if tree.is_dir() and not tree.is_symlink() and tree.is_mount():
             overlay(tree, root / name, stage / "scratch" / name)
     for path in absent:
-        subprocess.run(["rm", "-rf", "--", f"{root}{path}"], check=True)
+        remove(f"{root}{path}")
     return root
 
 
