@@ -65,12 +65,12 @@ def test_peers_are_described_as_they_are_announced(rig: Rig) -> None:
     (peer,) = rig.node.peering.peers()
     assert isinstance(peer, Peer)
     announcer, now = rig.node.route_server.announcer, rig.mesh.now
-    assert list(announcer.watch([peer], now)) == [peer]
+    assert [one.peer for one in announcer.watch([peer], now)] == [peer]
     (before,) = _peers(rig)
     assert (before["querying"], before["pathThemToUs"]) == (1, "0000.0000.0000.0000")
     announcer.heard_rpath(peer.label, 0x15, 0.012, now)
     peer.bytes_in += 5 * 1024
-    assert list(announcer.watch([peer], now + 10)) == [peer]
+    assert [one.peer for one in announcer.watch([peer], now + 10)] == [peer]
     (after,) = _peers(rig)
     assert after == {
         "addr": f"v21.0000.0000.0000.0013.{public_key_text(other.own.public)}",
