@@ -100,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
         "undo", help="give back what was there before the last run, or before RUN", parents=[looking]
     )
     undo.add_argument("run", metavar="RUN", nargs="?", help="as `dexsetup runs` names it")
+    undo.add_argument(
+        "--remove-packages", action="store_true", help="remove the packages that were installed, too"
+    )
     commands.add_parser("runs", help="what dexsetup did on this machine", parents=[looking])
     facts = commands.add_parser("facts", help="what was found on this machine, as JSON", parents=[looking])
     facts.add_argument("--whole", action="store_true", help="with the names of people")
@@ -300,7 +303,7 @@ def _run(session: Session, given: argparse.Namespace) -> ExitCode:
         case "answers":
             return _answers(session, given)
         case "undo":
-            return _undo(session, given.run)
+            return _undo(session, given.run, removes_packages=given.remove_packages)
         case "card":
             return _card(session, given)
         case "doctor":
@@ -397,14 +400,19 @@ def _card(session: Session, given: argparse.Namespace) -> ExitCode:
     return card_for(session, given.friend, given.place) if given.friend else card(session, given.link)
 
 
-def _undo(session: Session, run: str | None) -> ExitCode:
+def _undo(session: Session, run: str | None, *, removes_packages: bool) -> ExitCode:
     from dexsetup.errors import MachineError
     from dexsetup.plan.undo import undo_run
 
     if not session.facts.is_root:
         raise MachineError("Undo needs root.", done="Nothing was changed.", advice="sudo dexsetup undo")
     return undo_run(
-        session.host, run, session.listen, session.redactor, holder=f"process {os.getpid()}, undo"
+        session.host,
+        run,
+        session.listen,
+        session.redactor,
+        holder=f"process {os.getpid()}, undo",
+        removes_packages=removes_packages,
     )
 
 

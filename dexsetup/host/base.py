@@ -96,7 +96,7 @@ class FirewallState(StrEnum):
 
 
 class PackageManager(Protocol):
-    """Installs packages of the distribution."""
+    """Installs packages of the distribution, and removes what it installed."""
 
     name: str
 
@@ -113,6 +113,13 @@ class PackageManager(Protocol):
 
         Raises MachineError: offline, name not to be had, or another package in the way, each with its own
         sentence.
+        """
+        ...
+
+    def remove(self, names: Sequence[str], progress: ProgressSink) -> None:
+        """Remove them and nothing else; their configuration and data stay.
+
+        Raises MachineError where another package needs one of them.
         """
         ...
 

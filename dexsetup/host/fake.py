@@ -86,6 +86,14 @@ class FakePackages:
                 self.host.put(path, content)
                 self.pristine[path] = content
 
+    def remove(self, names: Sequence[str], progress: ProgressSink) -> None:
+        """Remove them; their files stay, as configuration does."""
+        if self.failure is not None:
+            raise self.failure
+        for name in names:
+            progress(f"removing {name}")
+            self.present.remove(name)
+
 
 @dataclass(slots=True)
 class FakeServices:

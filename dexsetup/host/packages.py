@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
@@ -61,6 +61,10 @@ class NoPackageManager:
     def install(self, names: Sequence[str], progress: ProgressSink) -> None:  # noqa: ARG002 - the contract's words
         """Refuse."""
         raise MachineError(f"{', '.join(names)} must be installed, and there is neither apt nor dnf here.")
+
+    def remove(self, names: Sequence[str], progress: ProgressSink) -> None:  # noqa: ARG002 - the contract's words
+        """Refuse."""
+        raise MachineError(f"{', '.join(names)} cannot be removed: there is neither apt nor dnf here.")
 
 
 class Apt:
@@ -147,6 +151,21 @@ class Apt:
         with _services_held() if self._holds_services else nullcontext():
             return self._run(argv, timeout=_INSTALL_SECONDS, progress=hand_on)
 
+    def remove(self, names: Sequence[str], progress: ProgressSink) -> None:
+        """Remove them, if a rehearsal says that nothing else would go with them."""
+        rehearsed = self._run(["apt-get", "-q", "-s", "remove", *names], timeout=_LOCK_SECONDS)
+        going = {line.split()[1] for line in rehearsed.stdout.splitlines() if line.startswith("Remv ")}
+        if others := going - set(names):
+            raise _needed(names, others)
+        progress(f"removing {', '.join(names)}")
+        argv = [
+            "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y",
+            "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}", "remove", *names,
+        ]  # fmt: skip
+        done = self._run(argv, timeout=_INSTALL_SECONDS)
+        if done.status != 0:
+            raise _error(f"Removing {', '.join(names)} failed.", done, f"apt-get remove {' '.join(names)}")
+
 
 @contextmanager
 def _services_held() -> Iterator[None]:
@@ -195,6 +214,24 @@ class Dnf:
         done = self._run(argv, timeout=_INSTALL_SECONDS, progress=hand_on)
         if done.status != 0:
             raise explain_dnf(done, names)
+
+    def remove(self, names: Sequence[str], progress: ProgressSink) -> None:
+        """Remove them, if rpm's rehearsal says that no other package needs them. What they needed stays."""
+        rehearsed = self._run(["rpm", "-e", "--test", *names], timeout=_LOCK_SECONDS)
+        if rehearsed.status != 0:
+            others = re.findall(r"is needed by (?:\(installed\) )?(\S+)", rehearsed.stderr + rehearsed.stdout)
+            raise _needed(names, others, rehearsed)
+        progress(f"removing {', '.join(names)}")
+        argv = ["dnf", "-y", "--setopt=clean_requirements_on_remove=False", "remove", *names]
+        done = self._run(argv, timeout=_INSTALL_SECONDS)
+        if done.status != 0:
+            raise _error(f"Removing {', '.join(names)} failed.", done, f"dnf remove {' '.join(names)}")
+
+
+def _needed(names: Sequence[str], others: Iterable[str], rehearsed: Completed | None = None) -> MachineError:
+    shown = ", ".join(sorted(set(others))) or "something here"
+    what = f"{', '.join(names)} cannot be removed alone: {shown} needs it."
+    return MachineError(what) if rehearsed is None else _error(what, rehearsed, "")
 
 
 def progress_of_apt(line: str) -> str:

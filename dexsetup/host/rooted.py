@@ -138,6 +138,10 @@ class ImagePackages:
         """Refuse."""
         raise MachineError(f"Packages ({', '.join(names)}) are not installed into a directory.")
 
+    def remove(self, names: Sequence[str], progress: ProgressSink) -> None:
+        """Refuse."""
+        raise MachineError(f"Packages ({', '.join(names)}) are not removed from a directory.")
+
 
 class ImageServices:
     """Enables units of an image by links, as `systemctl --root=DIR enable` does; starts nothing."""

@@ -109,7 +109,13 @@ def _reload_firewall(context: Context) -> list[str]:
 
 
 def undo_run(
-    host: Host, run: str | None, listen: Listener, redactor: Redactor, *, holder: str = ""
+    host: Host,
+    run: str | None,
+    listen: Listener,
+    redactor: Redactor,
+    *,
+    holder: str = "",
+    removes_packages: bool = False,
 ) -> ExitCode:
     """Undo one run (None: the last one still in place). Return the exit code; the listener hears the rest."""
     with host.hold_lock(LOCK, holder):
@@ -118,7 +124,7 @@ def undo_run(
             listen(RunDone(ExitCode.OK, "Nothing to undo: no run of dexsetup is in place on this machine."))
             return ExitCode.OK
         journal = Journal(host, record.run, count=max((change.n for change in record.changes), default=1))
-        context = Context(host, load_state(host), redactor)
+        context = Context(host, load_state(host), redactor, removes_packages=removes_packages)
         report = undo_changes(record, journal, context)
         journal.end("partial" if report.is_failed else "undone")
     for note in report.notes:

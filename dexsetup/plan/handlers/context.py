@@ -62,6 +62,8 @@ class Context:
     """While only checking: content that earlier resources of the plan will have put in place."""
     restart_later: list[str] = field(default_factory=list)
     """While undoing: units that ran before and must see the old files again."""
+    removes_packages: bool = False
+    """While undoing: whether packages that were installed go, too."""
     reload_firewall: str = ""
     """While undoing: the zone for whose sake the firewall must read its files again, once they are back."""
 

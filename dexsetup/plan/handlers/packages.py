@@ -1,7 +1,8 @@
-"""Packages of the distribution. Undo names what was installed and removes nothing."""
+"""Packages of the distribution. Undo names what was installed, and removes it only if it is asked to."""
 
 from __future__ import annotations
 
+from dexsetup.errors import MachineError
 from dexsetup.plan.handlers.context import Context, Undone
 from dexsetup.plan.journal import ChangeRecord
 from dexsetup.plan.model import PackageSet
@@ -11,7 +12,7 @@ __all__ = ["PackageHandler"]
 
 
 class PackageHandler:
-    """Check and apply of one PackageSet."""
+    """Check, apply and undo of one PackageSet."""
 
     kind = "packages"
 
@@ -44,10 +45,15 @@ class PackageHandler:
             context.host.packages.install(missing, context.progress)
 
     def undo(self, record: ChangeRecord, context: Context) -> Undone:
-        """Name them."""
-        present = context.host.packages.installed(record.after["installed"])
+        """Name them, or remove them."""
+        present = sorted(context.host.packages.installed(record.after["installed"]))
         if not present:
             return Undone()
-        return Undone(
-            note=f"left installed: {', '.join(sorted(present))} (remove it yourself if nothing needs it)"
-        )
+        names = ", ".join(present)
+        if not context.removes_packages:
+            return Undone(note=f"left installed: {names} (remove it yourself if nothing needs it)")
+        try:
+            context.host.packages.remove(present, context.progress)
+        except MachineError as error:
+            return Undone(note=f"left installed: {names}. {error.what}")
+        return Undone(note=f"removed: {names}; what it keeps for itself below /etc and /var stays")

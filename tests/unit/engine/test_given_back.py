@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from dexsetup.errors import MachineError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.host.base import FirewallState, UnitState
 from dexsetup.host.fake import FakeHost
 from dexsetup.plan.engine import Engine
-from dexsetup.plan.model import FirewallOpening, FirewallRule, ManagedFile, Plan, Resource, StepPlan, Unit
+from dexsetup.plan.events import Checked, Event
+from dexsetup.plan.model import (
+    FirewallOpening,
+    FirewallRule,
+    ManagedFile,
+    PackageSet,
+    Plan,
+    Resource,
+    StepPlan,
+    Unit,
+)
 from dexsetup.plan.undo import undo_run
 from dexsetup.report.redact import Redactor
 
@@ -132,3 +143,31 @@ def test_directories_that_were_made_for_a_file_go_with_it_and_others_stay() -> N
     host.put("/etc/a/b/theirs.conf", b"y")
     run(host, 3, ManagedFile(deep, None))
     assert host.read("/etc/a/b/theirs.conf") == b"y"
+
+
+def undo_with_packages(host: FakeHost, *, removes_packages: bool) -> list[str]:
+    """Undo; gives the sentences that the person reads."""
+    heard: list[Event] = []
+    done = undo_run(host, None, heard.append, Redactor(), removes_packages=removes_packages)
+    assert done is ExitCode.OK
+    return [event.text for event in heard if isinstance(event, Checked)]
+
+
+def test_packages_go_only_when_a_person_says_so() -> None:
+    """Only those that were installed by the run; without the word they stay and are named."""
+    for removes_packages, left in ((False, {"old", "new"}), (True, {"old"})):
+        host = FakeHost()
+        host.packages.present.add("old")
+        assert run(host, 1, PackageSet(("old", "new"))) is ExitCode.OK
+        (text,) = undo_with_packages(host, removes_packages=removes_packages)
+        assert host.packages.present == left
+        assert text.startswith("removed: new;" if removes_packages else "left installed: new")
+
+
+def test_a_package_that_another_one_needs_stays_and_the_reason_is_told() -> None:
+    host = FakeHost()
+    assert run(host, 1, PackageSet(("new",))) is ExitCode.OK
+    host.packages.failure = MachineError("new cannot be removed alone: mailer needs it.")
+    (text,) = undo_with_packages(host, removes_packages=True)
+    assert text == "left installed: new. new cannot be removed alone: mailer needs it."
+    assert host.packages.present == {"new"}

@@ -141,6 +141,36 @@ def test_apt_installs_without_questions_and_without_removing() -> None:
     assert progress_of_apt("Reading package lists...") == ""
 
 
+def test_apt_removes_only_what_can_go_alone() -> None:
+    """A rehearsal tells; with another package in the way, nothing is removed."""
+    alone = Commands(("-s remove", 0, "Remv s-nail [14.9.24]\nRemv opensmtpd [6.8.0p2]\n", ""))
+    apt(alone).remove(("opensmtpd", "s-nail"), lambda _: None)
+    assert alone.seen[-1].endswith(" remove opensmtpd s-nail")
+    assert "purge" not in alone.seen[-1]
+    needed = Commands(("-s remove", 0, "Remv bsd-mailx [8]\nRemv opensmtpd [6.8.0p2]\n", ""))
+    with pytest.raises(MachineError, match="opensmtpd cannot be removed alone: bsd-mailx needs it"):
+        apt(needed).remove(("opensmtpd",), lambda _: None)
+    assert len(needed.seen) == 1
+    broken = Commands(("-s remove", 0, "", ""), (" -y ", 100, "", "E: Sub-process dpkg"))
+    with pytest.raises(MachineError, match="Removing alpine failed"):
+        apt(broken).remove(("alpine",), lambda _: None)
+
+
+def test_dnf_removes_only_what_can_go_alone() -> None:
+    """The same; what the package needed is left for the distribution's own cleaning."""
+    alone = Commands()
+    Dnf(alone).remove(("alpine",), lambda _: None)
+    assert alone.seen[0] == "rpm -e --test alpine"
+    assert alone.seen[1].endswith("--setopt=clean_requirements_on_remove=False remove alpine")
+    words = "error: Failed dependencies:\n\topensmtpd is needed by (installed) mailer-1.0-1.noarch\n"
+    needed = Commands(("--test", 1, "", words))
+    with pytest.raises(MachineError, match=r"mailer-.* needs it"):
+        Dnf(needed).remove(("opensmtpd",), lambda _: None)
+    broken = Commands(("dnf -y", 1, "", "Error: disk"))
+    with pytest.raises(MachineError, match="Removing alpine failed"):
+        Dnf(broken).remove(("alpine",), lambda _: None)
+
+
 def test_apt_fetches_lists_that_are_missing_or_old() -> None:
     """No lists: update first. A package that is not in them: update, then try once more."""
     commands = Commands()
