@@ -13,7 +13,7 @@ import struct
 import subprocess
 import tempfile
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from dexsetup.steps.firewall import mesh_ports
 from neighbourhood import Home, wait_until
 from two_homes import ANN, BEN, Person, TwoHomes
 
-__all__ = ["CallingHomes", "Phone", "loudness", "running", "tone_file"]
+__all__ = ["CallingHomes", "Phone", "running", "tone_file", "tone_share"]
 
 _RATE = 16000
 _GUARD = "nftables/guard.nft.j2"
@@ -32,9 +32,13 @@ _SECONDS = 30.0
 _OUTSIDE = {ANN: "2001:db8:a::2", BEN: "2001:db8:b::2"}
 """A public IPv6 address of each home, with a default route: what must not be told to the other one."""
 _AUDIBLE = 300
-"""Root mean square, of 32768, from which on a tone counts as heard."""
-_PURE = 0.8
-"""Part of what is heard that has to be the tone."""
+"""Root mean square, of 32768, from which on there is something to hear."""
+_PURE = 0.7
+"""Part of the power of a piece that is the tone's, in a piece that counts for the tone."""
+_PIECES_A_SECOND = 20
+_HEARD_SECONDS = 2
+_HEARD = 0.5
+"""Part of what can be heard that has to be the tone; of another tone, it is nothing."""
 _RECORDED_BYTES = 250_000
 """Two and a half seconds at 48 kHz."""
 _BARESIP_WITHOUT_SOUND = """\
@@ -60,24 +64,35 @@ def tone_file(frequency: int, seconds: float = 20.0) -> bytes:
         return file.read()
 
 
-def loudness(sound: bytes, frequency: int) -> tuple[float, float]:
-    """Return (root mean square, part of it that is the tone) of the last second of a recording.
+def tone_share(sound: bytes, frequency: int) -> float:
+    """Return which part of what can be heard at the end of a recording is this tone, from 0 to 1.
 
-    (0, 0) for one that is not finished: its head is written when it ends.
+    Piece by piece, for a busy machine loses some of the sound, and the tone goes on with another phase then.
+    0 where next to nothing can be heard, and for a recording that is not finished: its head is written last.
     """
     place = sound.find(b"data") + 8
     channels, rate = struct.unpack_from("<HI", sound, 22) if len(sound) > place else (0, 0)
     if not channels:
-        return 0.0, 0.0
+        return 0.0
     frames = (len(sound) - place) // (2 * channels)
-    values = struct.unpack_from(f"<{frames * channels}h", sound, place)[::channels][-rate:]
-    if len(values) < rate // 2:
-        return 0.0, 0.0
-    power = sum(value * value for value in values) / len(values)
-    turn = 2 * math.pi * frequency / rate
-    real = sum(value * math.cos(turn * n) for n, value in enumerate(values)) / len(values)
-    imaginary = sum(value * math.sin(turn * n) for n, value in enumerate(values)) / len(values)
-    return math.sqrt(power), math.sqrt(2 * (real**2 + imaginary**2) / power) if power else 0.0
+    values = struct.unpack_from(f"<{frames * channels}h", sound, place)[::channels][-_HEARD_SECONDS * rate :]
+    size = rate // _PIECES_A_SECOND
+    pieces = [values[start : start + size] for start in range(0, len(values) - size + 1, size)]
+    audible = [piece for piece in pieces if math.sqrt(_power(piece)) > _AUDIBLE]
+    pure = sum(_tone_power(piece, frequency / rate) > _PURE * _power(piece) for piece in audible)
+    return pure / len(audible) if len(audible) >= _PIECES_A_SECOND // 2 else 0.0
+
+
+def _power(values: Sequence[int]) -> float:
+    return sum(value * value for value in values) / len(values)
+
+
+def _tone_power(values: Sequence[int], turns: float) -> float:
+    """Return the power of the part that turns so often from one value to the next."""
+    angle = 2 * math.pi * turns
+    real = sum(value * math.cos(angle * n) for n, value in enumerate(values)) / len(values)
+    imaginary = sum(value * math.sin(angle * n) for n, value in enumerate(values)) / len(values)
+    return 2 * (real**2 + imaginary**2)
 
 
 class CallingHomes(TwoHomes):
@@ -175,17 +190,17 @@ class Phone:
 
     def wait_for_tone(self, pattern: str, frequency: int) -> None:
         """Wait until a recording that has ended holds this tone and little else."""
-        heard = (0.0, 0.0)
+        share = 0.0
 
         def is_heard() -> bool:
-            nonlocal heard
-            heard = loudness(self.recording(pattern), frequency)
-            return heard[0] > _AUDIBLE and heard[1] > _PURE
+            nonlocal share
+            share = tone_share(self.recording(pattern), frequency)
+            return share > _HEARD
 
         try:
             wait_until(is_heard, what=f"{frequency} Hz for {self.person.login}", seconds=10)
         except TimeoutError as error:
-            raise TimeoutError(f"{error}: loudness and part of the tone: {heard}") from error
+            raise TimeoutError(f"{error}: {share:.0%} of what is heard") from error
 
     @property
     def media_addresses(self) -> set[str]:

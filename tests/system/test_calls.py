@@ -1,7 +1,8 @@
 """Calls over the mesh with the real phones: linphone and baresip, set up by dexsetup from answers, and heard.
 
 Two homes behind NAT, two real routers; from the mesh, nothing comes in but what dexsetup opens for calls.
-Each phone plays a tone of its own: what the other one recorded tells whether it was heard.
+Each phone plays a tone of its own: what the other one recorded tells whether it was heard. While they run,
+the doctor is asked about them, and their files are left alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from dexsetup.exitcodes import ExitCode
 from machine import NAMESPACES, OVERLAY, ROOT, TUN, needs, program
 from phones import CallingHomes, Phone, running
 from two_homes import ANN, BEN, Person
@@ -78,6 +80,8 @@ def test_two_linphones_hear_each_other(homes: CallingHomes) -> None:
         for phone in (ann, ben):
             ready(phone)
         assert "answers: 200 Ok" in doctor_on_phone(homes, ANN)
+        said = homes.dexsetup(ANN, "contacts", "add", "zoe", "fc00::9", allowed=(ExitCode.MACHINE,))
+        assert "linphonec of ann is running" in said
         ann.type("friend list")
         ann.wait_for(f"name: {BEN.real_name}\\s+address: sip:ben@")
         ann.type(f"call {homes.sip_address(BEN)}")

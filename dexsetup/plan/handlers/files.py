@@ -278,7 +278,8 @@ def _running(file: ManagedFile, context: Context) -> str:
         return ""
     pattern = "|".join(file.unless_running)
     found = context.host.probe(["pgrep", "-u", file.as_user, "-x", "-l", pattern])
-    return found.stdout.split()[1] if found.status == 0 else ""
+    words = found.stdout.split()
+    return words[1] if found.status == 0 and len(words) > 1 else ""
 
 
 def make_parents(path: str, as_user: str | None, owner: tuple[str, str], context: Context) -> None:
