@@ -22,12 +22,12 @@ _Kept = dict[str, dict[str, Any] | None]
 def keep_zone(zone: str, context: Context) -> _Kept:
     """Keep the zone's files; by path, with None for one that is not there."""
     kept: _Kept = {}
-    for path in _paths(zone):
+    for number, path in enumerate(_paths(zone)):
         content, info = context.host.read(path), context.host.stat(path)
         if content is None or info is None:
             kept[path] = None
             continue
-        image = context.open_journal.keep(content, path.rpartition("/")[2].replace(zone, "-zone"))
+        image = context.open_journal.keep(content, f"-{number}")
         kept[path] = {"image": image, "mode": info.mode, "owner": info.owner, "group": info.group}
     return kept
 
