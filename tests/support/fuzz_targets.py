@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import Callable
 from typing import Final
 
-from dexrouter.admin.edge import Edge
 from dexrouter.admin.server import AdminServer
 from dexrouter.config import (
     ConfigErrors,
@@ -59,6 +58,7 @@ from dexrouter.wire.session_frame import parse_content_type
 from dexrouter.wire.switch_header import SwitchHeader
 from dexrouter.wire.virtio import VNET_HEADER_SIZE
 from remote import PING_FRAME_HEADER, RemotePeer, key_pair_of, make_node
+from tests.unit.admin.rig import FakeEdge
 
 __all__ = ["TARGETS", "Target"]
 
@@ -191,7 +191,8 @@ def _paste(data: bytes) -> None:
 def _admin(data: bytes) -> None:
     """One request to a node that has a peer, without a password."""
     node, _ = _established()
-    server = AdminServer(node=node, edge=Edge(), password="NONE", entropy=bytes, pid=1)
+    edge = FakeEdge(node).as_edge()
+    server = AdminServer(node=node, edge=edge, password="NONE", entropy=bytes, pid=1)
     source = ("127.0.0.1", 1)
     server.receive(source, data, NOW, 1)
     server.receive(source, b"d1:q4:ping4:txid" + str(len(data)).encode() + b":" + data + b"e", NOW, 1)
