@@ -276,10 +276,10 @@ def _running(file: ManagedFile, context: Context) -> str:
     """Return which program keeps us from the file; empty if none does."""
     if not file.unless_running or file.as_user is None:
         return ""
-    pattern = "|".join(file.unless_running)
-    found = context.host.probe(["pgrep", "-u", file.as_user, "-x", "-l", pattern])
-    words = found.stdout.split()
-    return words[1] if found.status == 0 and len(words) > 1 else ""
+    for program in file.unless_running:
+        if context.host.probe(["pgrep", "-u", file.as_user, "-x", program]).status == 0:
+            return program
+    return ""
 
 
 def make_parents(path: str, as_user: str | None, owner: tuple[str, str], context: Context) -> None:
