@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["SECTION_PAGES", "STEPS", "Frame"]
 
 STEPS = ("Welcome", "Identity", "Peers", "Firewall", "Mail", "Phone", "Review", "Apply", "Home")
-SECTION_PAGES = {"node": "Identity", "peer": "Peers", "user": "Mail"}
+SECTION_PAGES = {"node": "Identity", "peer": "Peers", "user": "Mail", "contact": "Phone"}
 """Where the questions of a section are, unless the page has the section's name."""
+_SECTION = re.compile(r"[a-z]+(?=[.\[])")
+"""The section that a problem of a plan is about, as in `user[1].real_name: ...`."""
 _WIDEST, _WIDE, _NARROW = 140, 100, 72
 _SMALLEST = Size(60, 16)
 _KEYS = "F1 Help  F2 Diff  ^B Back  ^N Next  ^Q Quit"
@@ -84,13 +87,22 @@ class Frame:
         mark = " "
         if step == wizard.step:
             mark = ">"
-        elif wizard.has_draft and any(
-            SECTION_PAGES.get(path[0], path[0].capitalize()) == step for path in wizard.draft.unfit
-        ):
+        elif step in self._troubled():
             mark = "!"
         elif step in wizard.visited:
             mark = "x"
         return Row(step, f"[{mark}] {step}", "strong" if step == wizard.step else "")
+
+    def _troubled(self) -> set[str]:
+        """Return the pages with an answer that does not fit, by itself or into a plan."""
+        wizard = self._wizard
+        if not wizard.has_draft:
+            return set()
+        looked = wizard.planning.looked
+        problems = looked.problems if looked is not None else ()
+        sections = {path[0] for path in wizard.draft.unfit}
+        sections |= {word[0] for text in problems if (word := _SECTION.match(text)) is not None}
+        return {SECTION_PAGES.get(section, section.capitalize()) for section in sections}
 
     # -- the diff
 

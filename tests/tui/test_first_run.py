@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -299,34 +300,63 @@ def test_control_c_says_how_to_quit() -> None:
     [
         'Jo "the [bold]Doe[/bold]" O\\Hara',
         "[red]Jo[/]",
-        "\u202eoJ eoD",
+        "\u05d9\u05d5 \u200fJo\u200e Doe",
         "Jo \U0001f600 Doe",
-        "\x1b[31mJo",
         "[/][",
+        "Jo $HOME `id` #1",
     ],
 )
-def test_hostile_names_are_shown_as_they_are_and_reach_the_files(name: str) -> None:
-    """Brackets are no markup, marks that turn the writing are shown as escapes, and the plan has the name."""
+def test_hostile_names_are_shown_as_they_are_and_reach_every_file(name: str) -> None:
+    """Brackets are no markup, marks of writing are shown as escapes; each program's file has the name."""
     host = debian_host()
+    files = (".mailrc", ".pinerc", ".linphonerc", ".baresip/accounts")
 
     async def play(driver: Driver) -> None:
         await driver.opened()
-        driver.wizard.draft.put_real_name("jo", name)
+        draft = driver.wizard.draft
+        for program in ("pinerc", "linphonerc", "baresip"):
+            draft.put_program("jo", program, is_on=True)
+        draft.put_real_name("jo", name)
+        for risk in ("mesh-mail", "mesh-calls"):
+            draft.accept(risk, is_on=True)
         driver.wizard.draft_changed()
         await driver.planned()
         for number, page in enumerate(PAGES, 1):
             await driver.go(number, page)
             await driver.planned()
-            assert "\x1b" not in driver.text
-        await driver.press("f2")
-        assert "\u202e" not in driver.text
-        await driver.press("escape")
+            assert "\u200f" not in driver.text
+        await driver.press("ctrl+a")
+        await driver.ran()
+        assert "Done" in driver.text
 
-    wizard = drive(desk_for(host), play, size=(110, 40))
-    assert wizard.planning.looked is not None
-    user = wizard.draft.user("jo")
-    assert user is not None
+    drive(desk_for(host), play, size=(110, 40))
+    (user,) = load_answers(host.read(ANSWERS), ANSWERS).answers.user
     assert user.real_name == name
+    letters = [part for part in re.findall(r"\w+", name) if part not in {"O", "Hara"}]
+    for file in files:
+        written = (host.read(f"/home/jo/{file}") or b"").decode()
+        assert all(part in written for part in letters), file
+
+
+@pytest.mark.parametrize("name", ["\u202eoJ eoD", "\x1b[31mJo"])
+def test_a_name_that_no_file_can_carry_is_said_where_it_is_typed(name: str) -> None:
+    """Marks that turn the rest of a line round, and control characters: nothing is planned with them."""
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(5, "Mail")
+        field = next(f for f in driver.wizard.page.query("TextField") if f.name == "name:jo")
+        field.query_one("Input").value = name  # type: ignore[attr-defined]
+        await driver.until(lambda: "[!]" in driver.text and "cannot be written into" in driver.text)
+        assert "\x1b" not in driver.text
+        assert "\u202e" not in driver.text
+        await driver.go(2, "Identity")
+        assert "[!] Mail" in driver.text
+        await driver.go(7, "Review")
+        await driver.press("ctrl+a")
+        assert driver.wizard.running.view is None
+
+    drive(desk_for(debian_host()), play, size=(80, 40))
 
 
 def test_a_machine_that_cannot_be_looked_at_says_why() -> None:

@@ -76,6 +76,17 @@ class MailPage(FormPage):
             yield from self.field(question_for("mail", key))
         yield self.buttons()
 
+    def renew(self) -> None:
+        """Say below a name why no file can carry it."""
+        looked = self.wizard.planning.looked
+        problems = looked.problems if looked is not None else ()
+        for number, user in enumerate(self.wizard.draft.answers.user, 1):
+            path = f"user[{number}].real_name: "
+            said = next((text.removeprefix(path) for text in problems if text.startswith(path)), "")
+            for field in self.query(TextField):
+                if field.name == f"name:{user.login}":
+                    field.complain(said)
+
     def _person(self, account: Account) -> ComposeResult:
         draft, login = self.wizard.draft, account.login
         user = draft.user(login)
