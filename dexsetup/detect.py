@@ -63,6 +63,8 @@ _BARESIP_MODULES = (
 _PUBLIC = IPv6Network("2000::/3")
 _PASSING = frozenset({"temporary", "deprecated", "tentative", "dadfailed"})
 """Marks of addresses that others cannot count on."""
+_THUNDERBIRD = "/usr/bin/thunderbird"
+"""Looked for, not asked: it would want a display."""
 _PYTHONS = ("/usr/bin/python3",)
 _VERSION = re.compile(r"\d+(?:\.\d+)+[\w.-]*")
 
@@ -222,6 +224,8 @@ def _programs(host: Host) -> dict[str, Program]:
         found[name] = Program(_path_of(host, argv[0]), version[0] if version is not None else "")
     if (mail := _mail_command(host)) is not None:
         found["mail"] = mail
+    if host.stat(_THUNDERBIRD) is not None:
+        found["thunderbird"] = Program(_THUNDERBIRD, "")
     return found
 
 

@@ -204,6 +204,12 @@ def _notes(answers: Answers, mail: Mail, facts: Facts) -> tuple[str, ...]:
             "Letters may also leave for the ordinary Internet. Large providers refuse letters from addresses "
             "like this one, and each look-up of a name can delay mail when the network is away."
         )
+    if "thunderbird" in facts.programs:
+        notes.append(
+            "Thunderbird is not set up: its server for outgoing mail would be localhost, port 25, without "
+            "encryption or password, but it no longer reads this machine's mailbox, and whether it takes "
+            "an address like this was not tried. s-nail and alpine do both."
+        )
     return tuple(notes)
 
 

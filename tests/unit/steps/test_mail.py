@@ -228,3 +228,15 @@ def test_the_drop_in_waits_for_the_address_and_hides_a_dead_name_server() -> Non
     assert b"BindReadOnlyPaths" not in (file_of(anywhere, DROP_IN).content or b"")
     assert file_of(anywhere, RESOLVER).content is None
     assert (file_of(mesh, RESOLVER).content or b"").endswith(b"\nlookup file\n")
+
+
+def test_a_thunderbird_that_is_here_is_spoken_of() -> None:
+    """It is not set up, and what a person would have to do is said."""
+    plan = MAIL.plan(
+        inputs(answers(mail={}, user=USERS), debian(programs={"thunderbird": Program("/x", "")}))
+    )
+    assert plan is not None
+    assert any("localhost, port 25" in note for note in plan.notes)
+    without = MAIL.plan(inputs(answers(mail={}, user=USERS), debian()))
+    assert without is not None
+    assert without.notes == plan.notes[:-1]
