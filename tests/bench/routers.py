@@ -35,24 +35,27 @@ class Make:
     name: str
     program: Callable[[], str | None]
     """Where it is; None: this machine has none."""
+    has_ethernet: bool = True
 
 
 MAKES = (
     Make("dexrouter", lambda: sys.executable),
     Make("cjdroute", lambda: os.environ.get("CJDROUTE")),
-    Make("yggdrasil", lambda: find_program("yggdrasil")),
+    Make("yggdrasil", lambda: find_program("yggdrasil"), has_ethernet=False),
 )
 
 
 class Line:
     """Routers of one make, each with the next as its neighbour."""
 
-    def __init__(self, make: Make, count: int, directory: Path) -> None:
+    def __init__(self, make: Make, count: int, directory: Path, *, over_ethernet: bool = False) -> None:
+        """`over_ethernet`: neighbours find each other by beacons and send frames, not datagrams."""
         program = make.program()
         assert program is not None
         self._program = program
         self.make = make
         self.count = count
+        self._over_ethernet = over_ethernet
         self._directory = directory
         self.places: list[Place] = []
         self.addresses: list[str] = []
@@ -141,11 +144,17 @@ class Line:
         if before is not None:
             peer = {"login": "next", "password": _PASSWORD, "publicKey": public_key_text(before.public)}
             calls[f"10.77.{number - 1}.1:{_PORT}"] = peer
+        interfaces: dict[str, object] = {"UDPInterface": [{"bind": f"0.0.0.0:{_PORT}", "connectTo": calls}]}
+        if self._over_ethernet:
+            devices = [f"l{number - 1}"] * (number > 0) + [f"r{number}"] * (number < self.count - 1)
+            interfaces = {
+                "ETHInterface": [{"bind": device, "beacon": 2, "connectTo": {}} for device in devices]
+            }
         return {
             "privateKey": key.private.reveal().hex(),
             "authorizedPasswords": [{"password": _PASSWORD, "user": "next"}],
             "admin": {"bind": "127.0.0.1:11234", "password": "NONE"},
-            "interfaces": {"UDPInterface": [{"bind": f"0.0.0.0:{_PORT}", "connectTo": calls}]},
+            "interfaces": interfaces,
             "router": {"interface": {"type": "TUNInterface", "tunDevice": "mesh0"}},
             "security": [{"setuser": 0}, {"chroot": 0}, {"seccomp": 0}, {"setupComplete": 1}],
             "logging": {"logTo": "stdout"},

@@ -50,6 +50,7 @@ MEASURES = {
     "udpback": Measure("the same, other direction", "Mbit/s"),
     "small": Measure("neighbours, UDP, 100 bytes", "packets/s"),
     "line": Measure("line of three, TCP, one stream", "Mbit/s"),
+    "ethernet": Measure("neighbours over Ethernet frames, TCP, one stream", "Mbit/s"),
     "idle": Measure("ping, idle", "ms", 2, less_is_better=True),
     "load": Measure("ping while one TCP stream runs", "ms", 2, less_is_better=True),
     "cpu": Measure("processor time of both routers, TCP", "s/GiB", 1, less_is_better=True),
@@ -114,6 +115,12 @@ def _round(make: Make, seconds: int) -> Figures:
         figures["memory"] = line.memory_mib()
     with tempfile.TemporaryDirectory() as directory, Line(make, 3, Path(directory)) as line:
         figures["line"] = _mbits(_iperf(line, seconds))
+    if make.has_ethernet:
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            Line(make, 2, Path(directory), over_ethernet=True) as line,
+        ):
+            figures["ethernet"] = _mbits(_iperf(line, seconds))
     return figures
 
 
@@ -184,11 +191,17 @@ def _table(medians: dict[str, Figures], rounds: int, seconds: int) -> str:
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for key, measure in MEASURES.items():
         row = [f"{measure.name} ({measure.unit})"]
-        row += [f"{medians[name][key]:,.{measure.digits}f}" for name in names]
-        row += [f"{ours[key] / medians[other][key]:.2f}" for other in others]
+        row += [_shown(medians[name].get(key), measure.digits) for name in names]
+        row += [
+            _shown(ours[key] / medians[other][key] if key in medians[other] else None, 2) for other in others
+        ]
         lines.append(row)
     text = "".join(f"| {' | '.join(row)} |\n" for row in lines)
     return f"{text}\nMedians of {rounds} rounds of {seconds} s, {os.cpu_count()} processors for everything.\n"
+
+
+def _shown(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"
 
 
 def _chart(medians: dict[str, Figures]) -> str:

@@ -1,15 +1,19 @@
 """What the steps of a packet's way cost, one by one: fifty packets of 1,232 bytes of content each.
 
 The figures are for the whole fifty. `seal` and `open` are one layer of encryption; a packet has two of each.
+`out` and `in` are all that the router does for packets at the ends, but the kernel's calls.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from dexrouter.core.packets import Packets, copied
+from dexrouter.core.node import Node
+from dexrouter.core.outputs import Buffer, Train, Transmit
+from dexrouter.core.packets import Packets, Spans
 from dexrouter.crypto.cryptoauth import Session
 from dexrouter.crypto.keys import generate_key_pair
 from dexrouter.crypto.users import AuthorizedUsers
@@ -22,6 +26,7 @@ from virtual_wire import World
 _COUNT = 50
 _SEGMENT = 1232
 _GAP = 20
+_BUFFER = 128 * 1024
 _NOW = 1000.0
 _TCP = 6
 
@@ -50,10 +55,9 @@ def _sessions() -> tuple[Session, Session]:
     return first, second
 
 
-def _super_packet() -> tuple[bytes, bytes]:
+def _super_packet(source: bytes = b"\xfc" * 16, target: bytes = b"\xfc" * 16) -> tuple[bytes, bytes]:
     entropy = random.Random(2).randbytes
     header = bytes.fromhex("1234567800000001000000028010ffff00000000") + bytes(12)
-    source, target = (b"\xfc" + entropy(15) for _ in range(2))
     packet = rebuild(source, target, _TCP, header + entropy(_COUNT * _SEGMENT))
     return VnetHeader(NEEDS_CHECKSUM, SuperPacket.TCP6, 72, _SEGMENT, 40, 16).encode(), packet
 
@@ -103,17 +107,83 @@ def test_forward(benchmark: BenchmarkFixture) -> None:
     world.wait(arrives, seconds=60)
     first, middle = world.nodes["a"], world.nodes["b"]
 
-    def prepare() -> tuple[tuple[Packets], dict[str, object]]:
+    source, packets = world.address("a"), Packets(bytearray(_BUFFER))
+
+    def prepare() -> None:
         first.from_tun([packet] * _COUNT, world.now)
         (sent,) = first.drain()
-        return (copied(getattr(sent, "datagrams", [])),), {}
+        _receive(packets, getattr(sent, "datagrams", []))
 
-    def through(packets: Packets) -> int:
-        middle.receive_packets(0, world.address("a"), packets, world.now)
+    def through() -> int:
+        middle.receive_packets(0, source, packets, world.now)
         (moved,) = middle.drain()
         return len(getattr(moved, "datagrams", []))
 
     assert benchmark.pedantic(through, setup=prepare, rounds=100) == _COUNT  # type: ignore[no-untyped-call]
+
+
+def _linked() -> tuple[World, Node, Node]:
+    """Give two neighbours that have a session with each other."""
+    world = World()
+    world.line("a", "b")
+
+    def arrives() -> bool:
+        for here, there in (("a", "b"), ("b", "a")):
+            world.from_tun(here, rebuild(world.key(here).address, world.key(there).address, _TCP, bytes(99)))
+        world.run(0.1)
+        return bool(world.tun["a"] and world.tun["b"])
+
+    world.wait(arrives, seconds=60)
+    return world, world.nodes["a"], world.nodes["b"]
+
+
+def _sender(world: World, node: Node) -> Callable[[], Train]:
+    """Give what turns a super-packet of the host into a train of datagrams."""
+    vnet, packet = _super_packet(world.key("a").address, world.key("b").address)
+    packets = Packets(bytearray(cut_room(len(packet), _SEGMENT, _GAP)))
+
+    def send() -> Train:
+        packets.spans = cut(vnet, packet, packets.buffer, 0, _GAP)
+        node.send_packets(packets, world.now)
+        (output,) = node.drain()
+        assert isinstance(output, Transmit)
+        (train,) = output.parts
+        assert isinstance(train, Train)
+        return train
+
+    return send
+
+
+def _receive(packets: Packets, datagrams: Sequence[Buffer]) -> None:
+    """Lay datagrams of one size into a buffer as the kernel does."""
+    size = len(datagrams[0])
+    packets.buffer[: size * len(datagrams)] = b"".join(datagrams)
+    packets.spans = Spans.train(0, size, size, size, len(datagrams))
+
+
+def test_out(benchmark: BenchmarkFixture) -> None:
+    """From the super-packet to what the kernel is given: cut, and sealed twice."""
+    world, first, _ = _linked()
+    train = benchmark(_sender(world, first))
+    assert len(list(train)) == _COUNT
+
+
+def test_in(benchmark: BenchmarkFixture) -> None:
+    """From a train of datagrams to what the device is given: opened twice, and joined."""
+    world, first, second = _linked()
+    send = _sender(world, first)
+    source, packets = world.address("a"), Packets(bytearray(_BUFFER))
+
+    def prepare() -> None:
+        _receive(packets, list(send()))
+
+    def take() -> int:
+        second.receive_packets(0, source, packets, world.now)
+        (output,) = second.drain()
+        return len(merge(getattr(output, "packets", [])))
+
+    # pytest-benchmark has no types for it.
+    assert benchmark.pedantic(take, setup=prepare, rounds=100) == 1  # type: ignore[no-untyped-call]
 
 
 def test_cut(benchmark: BenchmarkFixture) -> None:

@@ -5,8 +5,8 @@ Rules:
 * In columns: each step is one pass of compiled code over all packets, `map` with functions of the interpreter
   and of libsodium. What Python itself does for one packet costs as much as encrypting it.
 * Nothing is decided about a session here: counters, key and direction are given (crypto/cryptoauth.py).
-* A packet alone takes the short way, `seal_one` and `open_one`: after a rest the code itself has to come from
-  memory, and what is not run need not come.
+* A packet alone, or one of a few, takes the short way, `seal_one` and `open_one`: columns pay from about six
+  packets on, and after a rest the code itself has to come from memory: what is not run need not come.
 * Opening stops at the first packet that is not authentic. What lies behind it is put back as it came, so that
   it can be judged after it.
 
@@ -90,6 +90,7 @@ def seal_boxes(
 def seal_one(
     packets: Buffers,
     spans: Spans,
+    number: int,
     offset: int,
     before: bytes,
     head: bytes,
@@ -97,20 +98,20 @@ def seal_one(
     shift: int,
     key: BoxKey,
 ) -> None:
-    """Do what `seal_boxes` does for the first packet."""
-    start = spans.starts[0] + offset
+    """Do what `seal_boxes` does for one of the packets."""
+    start = spans.starts[number] + offset
     box_at = start + len(before) + _COUNTER_SIZE
     payload_at = box_at + TAG_SIZE
     packets.buffer[start:box_at] = before + counter.to_bytes(_COUNTER_SIZE, "big")
     packets.buffer[payload_at : payload_at + len(head)] = head
     box = packets.at + box_at
-    size = start - offset + spans.sizes[0] - payload_at
+    size = start - offset + spans.sizes[number] - payload_at
     seal_at(box, box + TAG_SIZE, size, _NONCE_OF[shift](counter), key)
 
 
-def open_one(packets: Buffers, spans: Spans, offset: int, shift: int, key: BoxKey) -> int | None:
-    """Open the first packet in place and give its counter; None: it is no authentic data packet."""
-    start, size = spans.starts[0] + offset, spans.sizes[0] - offset
+def open_one(packets: Buffers, spans: Spans, number: int, offset: int, shift: int, key: BoxKey) -> int | None:
+    """Open one of the packets in place and give its counter; None: it is no authentic data packet."""
+    start, size = spans.starts[number] + offset, spans.sizes[number] - offset
     if size < MIN_PACKET:
         return None
     counter: int = _COUNTER(packets.buffer, start)[0]

@@ -24,6 +24,7 @@ __all__ = ["merge"]
 
 _IPV6: Final = 40
 _TCP: Final = 6
+_TCP_BYTE: Final = bytes((_TCP,))
 _NEXT_HEADER_AT: Final = 6
 _PORTS_END: Final = 44
 _OPTIONS_AT: Final = 60
@@ -91,14 +92,19 @@ class _Joiner:
     """Goes through one batch."""
 
     def __init__(self) -> None:
-        self.done: list[_Train | list[Buffer]] = []
+        self._done: list[_Train | list[Buffer]] = []
         self._trains: dict[bytes, _Train] = {}
         """By addresses and ports: to which a segment may still be joined."""
 
+    def written(self) -> list[list[Buffer]]:
+        """Give what to write."""
+        return [train.close() if isinstance(train, _Train) else train for train in self._done]
+
     def pass_by(self, packet: Buffer) -> None:
         """Take a packet that cannot be joined; nothing of its stream may overtake it."""
-        self._trains.pop(bytes(packet[8:_PORTS_END]), None)
-        self.done.append([PLAIN, packet])
+        if self._trains:
+            self._trains.pop(bytes(packet[8:_PORTS_END]), None)
+        self._done.append([PLAIN, packet])
 
     def take(self, packet: Buffer, fields: _Fields) -> None:
         """Take one packet that is as long as all the headers."""
@@ -134,7 +140,7 @@ class _Joiner:
         else:
             self._trains[ports] = train = _Train(packet, number, size, checksum, word)
             train.same = same
-            self.done.append(train)
+            self._done.append(train)
         if size != train.size or word & _PSH or size & 1:
             # The end of a train: nothing can follow a short one, and the sums of odd ones do not line up.
             del self._trains[ports]
@@ -183,6 +189,13 @@ def merge(packets: Sequence[Buffer]) -> list[list[Buffer]]:
     """
     joiner = _Joiner()
     unpack = _HEADERS.unpack_from
+    if len(packets) <= _FEW or packets[0][_NEXT_HEADER_AT : _NEXT_HEADER_AT + 1] != _TCP_BYTE:
+        for packet in packets:
+            if len(packet) >= _HEADERS.size and packet[_NEXT_HEADER_AT] == _TCP:
+                joiner.take(packet, unpack(packet))
+            else:
+                joiner.pass_by(packet)
+        return joiner.written()
     if min(map(len, packets), default=0) >= _HEADERS.size:
         rows = list(map(unpack, packets))
     else:
@@ -197,7 +210,7 @@ def merge(packets: Sequence[Buffer]) -> list[list[Buffer]]:
             for packet in packets[first:last]:
                 joiner.pass_by(packet)
         first = last
-    return [train.close() if isinstance(train, _Train) else train for train in joiner.done]
+    return joiner.written()
 
 
 def _sum(data: bytes | bytearray) -> int:
