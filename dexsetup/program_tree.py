@@ -19,6 +19,7 @@ changed; a look at an unchanged installation costs a tenth of one.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -27,7 +28,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path, PurePosixPath
@@ -139,10 +140,18 @@ def prepare(staging: Path, *, python: str = SYSTEM_PYTHON) -> Path:
         return installed
     sources = gather(python=python)
     stamp = hashlib.sha256("\n".join(source.stamp() for source in sources).encode()).hexdigest()
+    staging.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with (staging / "lock").open("w") as lock:
+        # One at a time: another one's half-gathered copy looks like something that a crash has left.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _gathered(staging, sources, stamp, python)
+
+
+def _gathered(staging: Path, sources: Sequence[Source], stamp: str, python: str) -> Path:
+    """Return the copy, made anew if it is not that of the stamp."""
     tree, mark = staging / "tree", staging / "tree.stamp"
     if tree.is_dir() and mark.is_file() and mark.read_text() == stamp:
         return tree
-    staging.mkdir(mode=0o755, parents=True, exist_ok=True)
     for leftover in staging.glob(f"{_FRESH}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     # A name that no lower layer of an overlay knows: such a directory could not be renamed.

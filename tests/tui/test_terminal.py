@@ -37,6 +37,18 @@ class Image(Terminal):
         if os.geteuid() == 0:
             os.chown(self.root / "home" / "jo", 1000, 1000)
 
+    def files(self) -> dict[str, tuple[int, bytes]]:
+        """Return mode and content of everything but dexsetup's own records."""
+        found = {}
+        for path in sorted(self.root.rglob("*")):
+            name = path.relative_to(self.root).as_posix()
+            if not "var/lib/dexsetup/".startswith(f"{name}/") and not name.startswith(
+                ("var/lib/dexsetup", "run")
+            ):
+                content = path.read_bytes() if path.is_file() else b""
+                found[name] = (path.lstat().st_mode, content)
+        return found
+
     def open(self, *options: str) -> None:
         """Open the wizard at 80x24."""
         self.start([sys.executable, "-m", "dexsetup.cli", "--root", str(self.root), *options])
@@ -98,6 +110,24 @@ def test_signals_end_it_and_nothing_is_written(terminal: Image, name: str) -> No
     terminal.signal(name)
     assert terminal.code() == 130
     assert sorted(path for path in terminal.root.rglob("*")) == before
+
+
+def test_sigterm_in_the_middle_of_apply_undoes_what_was_done(terminal: Image) -> None:
+    """The change that is under way is finished, then everything is as before; exit code 130."""
+    before = terminal.files()
+    terminal.open("--ask", "review")
+    terminal.shows("steps:", "Risk mesh-mail", "Nothing has been written.")
+    terminal.press("Enter")
+    terminal.shows(">[ ] understood")
+    terminal.press("Space")
+    terminal.shows(">[x] understood")
+    terminal.press("C-a")
+    terminal.until((terminal.root / "etc/cjdroute.conf").exists)
+    terminal.signal("TERM")
+    assert terminal.code() == 130
+    assert terminal.files() == before
+    (run,) = (terminal.root / "var/lib/dexsetup/runs").iterdir()
+    assert '"result":"undone"' in (run / "journal.jsonl").read_text()
 
 
 def test_plain_in_a_terminal(terminal: Image) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 
@@ -89,6 +90,14 @@ def test_an_unchanged_installation_is_not_copied_again(tree: Path, staging: Path
     (staging / "tree.stamp").write_text("another")
     assert prepare(staging, python=python) == tree
     assert tree.stat().st_ino != before
+
+
+def test_two_that_gather_at_once_wait_for_each_other(tmp_path: Path, python: str) -> None:
+    """Neither takes the other's half-gathered copy for something that a crash has left."""
+    with ThreadPoolExecutor(2) as both:
+        trees = [both.submit(prepare, tmp_path, python=python) for _ in range(2)]
+        assert {tree.result() for tree in trees} == {tmp_path / "tree"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "tree", "tree.stamp"]
 
 
 def test_gathered_anew_it_is_the_same_to_the_byte(tree: Path, tmp_path: Path, python: str) -> None:
