@@ -137,3 +137,25 @@ def test_letters_that_wait_leave_as_soon_as_the_other_machine_is_there(scenario:
     assert ben in scenario.home_of(ANN).run("smtpctl", "show", "queue")
     scenario.set_up(ANN)
     scenario.wait_for_letter(BEN, "for Ann's mesh", seconds=60)
+
+
+def test_a_new_address_is_one_command(scenario: TwoHomes) -> None:
+    """Key, server and programs carry the new one, letters and answers go on, and nothing names the former."""
+    home, former = scenario.home_of(ANN), scenario.address_of(ANN)
+    scenario.dexsetup(ANN, "new-address")
+    assert scenario.address_of(ANN) not in {"", former}
+    places = ("/etc/cjdroute.conf", "/etc/smtpd.conf", "/etc/mailname", f"/home/{ANN.login}")
+    assert home.run("grep", "-rlF", former, *places, allowed=(1,)) == ""
+    assert "still carries" not in scenario.dexsetup(ANN, "verify")
+    scenario.ping(ANN, BEN)
+    new_mail(scenario, BEN)
+    CLIENTS["s-nail"].write(home, ANN.login, scenario.mail_address(BEN), "Moved", "from my new address")
+    scenario.wait_for_letter(BEN, "from my new address")
+    CLIENTS["alpine"].answer(scenario.home_of(BEN), BEN.login, "to your new address")
+    scenario.wait_for_letter(ANN, "to your new address")
+
+    home.run("sh", "-c", f"echo 'signature=ann@[IPv6:{former}]' >> ~/.pinerc", login=ANN.login)
+    said = scenario.dexsetup(ANN, "verify", allowed=(6,))
+    assert f"/home/{ANN.login}/.pinerc:" in said
+    assert f"still carries {former}" in said
+    home.run("sed", "-i", "/^signature=/d", f"/home/{ANN.login}/.pinerc", login=ANN.login)
