@@ -10,7 +10,6 @@ loaded when there is one: with the configuration (`load_tunnel_tools`), or when 
 from __future__ import annotations
 
 import errno
-import importlib
 import ipaddress
 import socket
 from collections.abc import Mapping
@@ -107,9 +106,11 @@ def load_tunnel_tools() -> ModuleType:
     can do it no more: then it must be done before the router becomes that user.
     """
     try:
-        return importlib.import_module("pyroute2")
+        import pyroute2  # noqa: PLC0415 - see above
     except ImportError as error:
         raise OSError(errno.ELIBACC, f"pyroute2 cannot be loaded: {error}") from error
+    module: ModuleType = pyroute2
+    return module
 
 
 def _family(what: IpInterface | IpNetwork) -> int:
