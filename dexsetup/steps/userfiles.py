@@ -186,7 +186,7 @@ def _wanted_file(
     present = before or b""
     rendered = inputs.renderer.render(file.template, **file.values(person, present, inputs.facts))
     content = file.merged(present, rendered, person)
-    if not content and before is None:
+    if not content and not before:
         return []
     return [_file(wish, file, path, content or None, inputs)]
 

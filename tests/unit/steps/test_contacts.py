@@ -171,6 +171,12 @@ def test_beside_other_mail_the_aliases_belong_to_the_account() -> None:
     assert text.index("account mesh {") < text.index("alias jo") < text.index("\n}\n")
 
 
+def test_an_empty_address_book_of_somebody_without_contacts_is_left_alone() -> None:
+    known = FileFact(b"", 0o600, "carol", "carol")
+    plan = plan_for(facts=with_node(files={f"{HOME}/.addressbook": known}), files=("pinerc",))
+    assert [item.path for item in plan.resources if isinstance(item, ManagedFile)] == [f"{HOME}/.pinerc"]
+
+
 def test_a_contact_that_is_no_longer_wanted_is_gone_everywhere() -> None:
     before = plan_for(JO, {"name": "al", "address": "fc00::1"})
     after = plan_for({"name": "al", "address": "fc00::1"}, facts=home_with(before))
