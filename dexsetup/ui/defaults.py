@@ -16,7 +16,7 @@ from dexsetup.public_peers import PublicPeer
 from dexsetup.ui.desk import Survey
 from dexsetup.ui.draft import Draft
 
-__all__ = ["best_peers", "first_draft", "mail_obstacle"]
+__all__ = ["best_peers", "first_draft", "has_gnu_mail", "mail_obstacle"]
 
 _PEERS_WANTED = 2
 _Program = Literal["mailrc", "mailutils", "pinerc", "linphonerc", "baresip"]
@@ -57,6 +57,11 @@ def _programs(facts: Facts) -> tuple[_Program, ...]:
     if "baresip" in facts.programs:
         files.append("baresip")
     return tuple(files)
+
+
+def has_gnu_mail(facts: Facts) -> bool:
+    """Whether the command `mail` is GNU mail: only then is it worth a question."""
+    return "mail" in facts.programs and facts.programs["mail"].path.endswith("/mail.mailutils")
 
 
 def mail_obstacle(facts: Facts) -> str:

@@ -22,7 +22,7 @@ from dexsetup.plan.events import StepMark
 from dexsetup.probe import Result
 from dexsetup.report.console import Console, Style
 from dexsetup.ui.cards import own_card
-from dexsetup.ui.defaults import best_peers, first_draft, mail_obstacle
+from dexsetup.ui.defaults import best_peers, first_draft, has_gnu_mail, mail_obstacle
 from dexsetup.ui.desk import Desk, Looked, Survey, command_line, save_draft
 from dexsetup.ui.draft import Draft
 from dexsetup.ui.glyphs import clean
@@ -252,9 +252,12 @@ class PlainWizard:
             self.draft.put_user(account.login, is_on is True)
             if is_on is not True:
                 continue
-            for file, program in _PROGRAMS:
+            programs = [(file, f"{program} (~/.{file})") for file, program in _PROGRAMS]
+            if has_gnu_mail(survey.facts) or self.draft.has_program(account.login, "mailutils"):
+                programs.append(("mailutils", "GNU mail (~/.mailrc, too)"))
+            for file, text in programs:
                 present = "yes" if self.draft.has_program(account.login, file) else "no"
-                typed = self._ask(f"  {program} (~/.{file})? [{present}]: ").strip()
+                typed = self._ask(f"  {text}? [{present}]: ").strip()
                 if typed:
                     self.draft.put_program(account.login, file, _yes(typed, typed) is True)
             shown = (user.real_name if user is not None else None) or account.real_name

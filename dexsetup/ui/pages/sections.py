@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from dexsetup.facts import Account
-from dexsetup.ui.defaults import mail_obstacle
+from dexsetup.ui.defaults import has_gnu_mail, mail_obstacle
 from dexsetup.ui.pages.base import clean_lines, hint, title, words
 from dexsetup.ui.pages.form import FormPage
 from dexsetup.ui.questions import question_for, questions_of
@@ -91,10 +91,13 @@ class MailPage(FormPage):
         draft, login = self.wizard.draft, account.login
         user = draft.user(login)
         yield Tick(login, user is not None, name=f"person:{login}")
-        for file, program in _MAIL_PROGRAMS:
-            tick = Tick(
-                f"{program} (~/.{file})", draft.has_program(login, file), name=f"program:{login}:{file}"
-            )
+        programs = [(file, f"{program} (~/.{file})") for file, program in _MAIL_PROGRAMS]
+        survey = self.wizard.survey
+        is_asked = survey is not None and has_gnu_mail(survey.facts)
+        if is_asked or draft.has_program(login, "mailutils"):
+            programs.append(("mailutils", "GNU mail (~/.mailrc, too)"))
+        for file, text in programs:
+            tick = Tick(text, draft.has_program(login, file), name=f"program:{login}:{file}")
             tick.add_class("indent")
             yield tick
         shown = user.real_name if user is not None and user.real_name is not None else account.real_name
