@@ -193,7 +193,7 @@ class FirstRun:
     def wait_for_home(self) -> None:
         """Wait for the end of the run, and open Home."""
         self.terminal.shows("To go back: dexsetup undo", seconds=_APPLY_SECONDS)
-        self.note("(the run has ended)", keys=0)
+        self.note("the run has ended", keys=0)
         self.press("Enter", what="Enter: Home", until=("9/9 Home",))
 
     def send_letter(self) -> None:
@@ -211,6 +211,7 @@ class FirstRun:
         self.wait_for_home()
         self.terminal.shows("public-node", name)
         self.terminal.until(lambda: self.terminal.text.count("ESTABLISHED") == len(("public-node", name)))
+        self.note("both are connected", keys=0)
 
     def quit(self) -> int:
         """Leave; return the exit status."""
