@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from dexsetup.answers.load import explain
 from dexsetup.answers.model import Contact
-from dexsetup.answers.sense import contact_problems, mesh_address
+from dexsetup.answers.sense import contact_address, contact_problems
 from dexsetup.card import find_card, read_card
 from dexsetup.errors import AnswersError
 
@@ -16,14 +16,14 @@ __all__ = ["contact_of", "read_contact"]
 def contact_of(name: str, address: str, *, login: str = "", real_name: str = "") -> Contact:
     """Return a contact with its address as RFC 5952 writes it; what a link says fills what is left out.
 
-    Raises AnswersError for what is no short name, no mesh address, or no login.
+    Raises AnswersError for what is no short name, no address, or no login.
     """
     if find_card(address):
         card = read_card(address)
         address, login, real_name = card.address, login or card.login, real_name or card.name
     given = {
         "name": name,
-        "address": mesh_address(address) or address,
+        "address": contact_address(address) or address,
         "login": login,
         "real_name": real_name,
     }

@@ -106,7 +106,7 @@ def test_without_users_there_is_no_place_for_a_contact(
     ("text", "problem"),
     [
         ("jo", "a contact is a short name and an address"),
-        ("jo 2001:db8::1", '"2001:db8::1" is not a mesh address'),
+        ("jo fd00::1", '"fd00::1" is not a mesh address'),
         ("jo@x fc00::1", '"jo@x" is not what is expected here'),
         ("jo dex:2001:db8::1", "is not an address of the mesh"),
     ],
