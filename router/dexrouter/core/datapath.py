@@ -131,7 +131,7 @@ class DataPath(ABC):
         if content_type > _LAST_NEXT_HEADER or content_type in self.handlers.types:
             self._deliver_run(session, path, packets, spans, now)
             return True
-        self.sessions.heard_run(session, path, size - _DATA_AT, now)
+        self.sessions.heard(session, path, size - _DATA_AT, now)
         packets.buffer[start + _FRAME_AT : start + _CONTENT_AT] = header_for(
             session.address, self.own.address, content_type, size - _CONTENT_AT
         )
@@ -188,7 +188,7 @@ class DataPath(ABC):
             number += 1
 
     def _deliver_run(self, session: Session, path: int, packets: Packets, run: Spans, now: float) -> None:
-        self.sessions.heard_run(session, path, sum(run.sizes) - len(run.sizes) * _DATA_AT, now)
+        self.sessions.heard(session, path, sum(run.sizes) - len(run.sizes) * _DATA_AT, now)
         buffer, view = packets.buffer, packets.view
         deliver = self._packets_for_host().extend
         kinds = fields(packets, run, _CONTENT_TYPE, _CONTENT_AT)

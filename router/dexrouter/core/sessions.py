@@ -149,14 +149,8 @@ class Sessions:
         if len(plain) < 4:
             self.drops["session.no_data_header"] += 1
             return None
-        self._heard(session, path, now)
-        session.bytes_in += len(plain)
+        self.heard(session, path, len(plain), now)
         return session, plain[2] << 8 | plain[3], plain[4:]
-
-    def heard_run(self, session: Session, path: int, size: int, now: float) -> None:
-        """Note authentic packets of a session over a path, opened where they lie; their size without tags."""
-        self._heard(session, path, now)
-        session.bytes_in += size
 
     def refused(self, session: Session, path: int, body: bytes, error: CryptoError, now: float) -> None:
         """Count a packet of a session that was refused, and tell its sender if that may be."""
@@ -191,8 +185,7 @@ class Sessions:
         if session is None:
             self._keep(fresh)
         fresh.send_handle = _WORD.unpack_from(plain)[0]
-        fresh.bytes_in += len(plain)
-        self._heard(fresh, path, now)
+        self.heard(fresh, path, len(plain), now)
         return self._early(fresh, plain)
 
     def _early(self, session: Session, plain: bytes) -> Delivered | None:
@@ -230,7 +223,9 @@ class Sessions:
             session.renewal = None
         return plain
 
-    def _heard(self, session: Session, path: int, now: float) -> None:
+    def heard(self, session: Session, path: int, size: int, now: float) -> None:
+        """Note authentic packets of a session over a path, and their size without tags."""
+        session.bytes_in += size
         session.last_heard = now
         session.unanswered_since = 0.0
         if not session.paths.heard(path, now) and session.paths.discover(path, SM_INCOMING, now):

@@ -7,13 +7,15 @@ one they are seen to be stale at the first look.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 
 __all__ = ["boot_time", "wall_milliseconds"]
 
 
-def boot_time() -> float:
-    """Seconds since boot; never goes back, never stands still while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+boot_time: Final[Callable[[], float]] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+"""Seconds since boot; never goes back, never stands still while the machine sleeps."""
 
 
 def wall_milliseconds() -> int:

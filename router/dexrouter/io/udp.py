@@ -110,18 +110,20 @@ class UdpSocket:
                 # An ICMP error of an earlier datagram: reading on clears it.
                 self._count(error)
                 continue
-            if source != last:
-                spans, last = Spans([], []), source
+            each = _segment_size(ancillary) if ancillary else size
+            if 0 < each < size:
+                count = -(-size // each)
+                come = Spans.train(at, each, each, size - (count - 1) * each, count)
+            else:
+                come = Spans([at], [min(size, MAX_DATAGRAM)])
+            if source == last:
+                spans.extend(come)
+            else:
+                spans, last = come, source
                 if batches:
                     packets = packets.sharing(spans)
                 packets.spans = spans
                 batches.append((source, packets))
-            each = _segment_size(ancillary) if ancillary else size
-            if 0 < each < size:
-                count = -(-size // each)
-                spans.extend(Spans.train(at, each, each, size - (count - 1) * each, count))
-            else:
-                spans.add(at, min(size, MAX_DATAGRAM))
             at += size
         return batches
 

@@ -10,6 +10,7 @@ Python's integers are unbounded: every function that shifts up keeps its result 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from dexrouter.wire.errors import WireError
@@ -42,6 +43,7 @@ LABEL_MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
 _REVERSED_BYTES: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
+@lru_cache(maxsize=4096)
 def reverse64(label: int) -> int:
     """Reverse the 64 bits: turns the label that arrived at a router into the path back (spec 03 §3)."""
     return int.from_bytes(label.to_bytes(8, "little").translate(_REVERSED_BYTES), "big")
