@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Iterator
+from ipaddress import IPv6Address
 
 import pytest
 
@@ -43,12 +45,36 @@ print(json.dumps(answers))
 Letter = tuple[str, str, str]
 
 
+SILENT = "192.0.2.53"
+"""A name server to which questions go, and from which nothing comes."""
+_SILENCE = f"""
+table ip silent {{
+  chain forward {{
+    type filter hook forward priority 0; policy accept;
+    ip daddr {SILENT} drop
+  }}
+}}
+"""
+PATIENCE = 40.0
+"""Seconds within which a letter is taken; opensmtpd greets after 75 when the name server is silent."""
+
+
+def let_the_name_server_be_silent(two_homes: TwoHomes) -> None:
+    """Give Ben's home a name server whose answers get lost at his gateway."""
+    gateway = two_homes.neighbourhood.gateways[BEN.home]
+    gateway.ip(f"route add {SILENT}/32 dev wan0")
+    gateway.run("nft", "-f", "-", stdin=_SILENCE)
+    two_homes.home_of(BEN).write("/etc/resolv.conf", f"nameserver {SILENT}\n")
+
+
 @pytest.fixture(scope="module")
 def scenario() -> Iterator[TwoHomes]:
     with TwoHomes() as two_homes:
         two_homes.start_public_node()
         for person in (ANN, BEN):
             two_homes.add_home(person)
+        let_the_name_server_be_silent(two_homes)
+        for person in (ANN, BEN):
             two_homes.set_up(person)
         two_homes.ping(ANN, BEN)
         yield two_homes
@@ -98,6 +124,29 @@ def test_a_stranger_cannot_use_the_server_as_a_relay(scenario: TwoHomes, strange
     for recipient, (code, words) in zip(tries, answers, strict=True):
         assert 500 <= code <= 559, f"{recipient}: {code} {words}"
     assert home.run("smtpctl", "show", "queue").strip() == ""
+
+
+def test_letters_are_taken_in_every_spelling_of_the_address_up_to_a_size(
+    scenario: TwoHomes, stranger: str
+) -> None:
+    """For Ben and postmaster; one of more than 20 MB is refused, also from this machine itself.
+
+    The server greets at once, although its machine's name server is silent.
+    """
+    public, ben = scenario.neighbourhood.public, IPv6Address(scenario.address_of(BEN))
+    sender, text = f"<x@[IPv6:{stranger}]>", "Subject: spelled\r\n\r\nhello\r\n"
+    forms = (str(ben), ben.exploded, ben.exploded.upper())
+    spelled = [f"<{BEN.login}@[{mark}{form}]>" for form in forms for mark in ("IPv6:", "")]
+    recipients = [*spelled, f"<BEN+tag@[ipv6:{ben}]>", f"<postmaster@[IPv6:{ben}]>"]
+    start = time.monotonic()
+    answers = speak(public.run, str(ben), *((sender, recipient, text) for recipient in recipients))
+    assert [code for code, _ in answers] == [250] * len(recipients), answers
+    assert time.monotonic() - start < PATIENCE
+    large = "Subject: large\r\n\r\n" + f"{'x' * 900}\r\n" * 24_000
+    own = f"<{scenario.mail_address(BEN)}>"
+    ((code, words),) = speak(scenario.home_of(BEN).run, "127.0.0.1", (own, own, large))
+    assert 550 <= code <= 559, words
+    assert "Subject: large" not in scenario.mailbox(BEN)
 
 
 def test_a_forged_sender_is_refused_and_an_honest_one_gets_through(scenario: TwoHomes, stranger: str) -> None:

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from dexsetup.errors import HostError
 from dexsetup.facts import Account, FileFact
+from dexsetup.host.files import PosixFiles
 from dexsetup.render.filters import mail_display_name
 from dexsetup.render.jinja import JinjaRenderer
 from dexsetup.steps.boot import BootStep
@@ -54,6 +56,35 @@ def test_smtpd_accepts_its_configuration(relay: str, tmp_path: Path) -> None:
             [find_program("smtpd") or "", "-n", "-f", str(path)], check=False, capture_output=True, text=True
         )
         assert (answer.returncode, answer.stderr.strip()) == (0, "configuration OK")
+
+
+@needs(program("smtpd"), program("nft"), ROOT)
+@pytest.mark.parametrize(
+    ("words", "good", "bad"),
+    [
+        (
+            ("smtpd", "-n", "-f", "{}"),
+            b'action "in" mbox\nmatch for local action "in"\n',
+            b"accept from any for any relay\n",
+        ),
+        (("nft", "-c", "-f", "{}"), b"table inet dex_test {}\n", b"table inet dex_test { no such word }\n"),
+    ],
+    ids=["smtpd", "nft"],
+)
+def test_what_its_own_program_rejects_is_not_installed(
+    words: tuple[str, ...], good: bytes, bad: bytes, tmp_path: Path
+) -> None:
+    """The file that was there stays, and the program's complaint is in the error."""
+    checker = (find_program(words[0]) or "", *words[1:])
+    files, path = PosixFiles(str(tmp_path)), "/config"
+    files.write(path, good, mode=0o644, owner="0", group="0", validate=checker)
+    with pytest.raises(HostError) as caught:
+        files.write(path, bad, mode=0o644, owner="0", group="0", validate=checker)
+    assert "syntax error" in caught.value.why
+    assert files.read(path) == good
+    assert files.check_content(good, checker) == ""
+    assert "syntax error" in files.check_content(bad, checker)
+    assert [item.name for item in tmp_path.iterdir()] == ["config"]
 
 
 @pytest.fixture
