@@ -65,6 +65,8 @@ def credentials(config: RouterConfig, host: str, name: str) -> str:
 class FirstRun:
     """The street, a public node, Ann's home, and a terminal in it. Leaving takes everything down."""
 
+    reference: str = ""
+    """Path of a cjdroute that the public node runs, in place of ours."""
     record: str = ""
     """A command that is fed everything that the terminal shows."""
     noted: list[Noted] = field(default_factory=list)
@@ -77,7 +79,7 @@ class FirstRun:
     def __enter__(self) -> Self:
         try:
             self.scenario = self._open.enter_context(TwoHomes())
-            self._public = self.scenario.start_public_node()
+            self._public = self.scenario.start_public_node(self.reference)
             self.home = self.scenario.add_home(ANN)
             self.home.run("sh", "-c", _ALONE, "sh", ANN.login)
             directory = self._open.enter_context(tempfile.TemporaryDirectory(prefix="dexsetup-tmux-"))

@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dexrouter.config import RouterConfig, load_config
+from dexrouter.config import RouterConfig, apply_edits, load_config, set_value
+from dexrouter.config.writing import Plain
 from dexrouter.crypto.keys import key_pair_from_private, public_key_text
 from neighbourhood import PUBLIC_ADDRESS, Home, Neighbourhood, wait_until
 
@@ -96,14 +97,24 @@ class TwoHomes:
 
     # -- building
 
-    def start_public_node(self) -> RouterConfig:
-        """Make a configuration for the public node and run dexrouter with it; return the configuration."""
+    def start_public_node(self, reference: str = "") -> RouterConfig:
+        """Make a configuration for the public node and run dexrouter with it; return the configuration.
+
+        `reference` is the path of a cjdroute that runs in its place.
+        """
         public = self.neighbourhood.public
         text = public.run(*program("dexrouter.cli.daemon"), "--genconf")
+        if reference:
+            # It is root of its place alone, which keeps it from changing its user.
+            rights: Plain = [{"setuser": 0}, {"chroot": 0}, {"seccomp": 0}, {"setupComplete": 1}]
+            text = apply_edits(text.encode(), set_value(text.encode(), "security", rights)).decode()
         self._public_config = load_config(text.encode(), "the public node's configuration")
         public.write("/etc/cjdroute.conf", text, mode="0600")
         log = self._open.enter_context(tempfile.TemporaryFile("w+"))  # noqa: SIM115 - the stack closes it
-        router = public.start(*program("dexrouter.cli.daemon"), "--config", "/etc/cjdroute.conf", log=log)
+        command = (*program("dexrouter.cli.daemon"), "--config", "/etc/cjdroute.conf")
+        if reference:
+            command = ("sh", "-c", 'exec "$0" --nobg <"$1"', reference, "/etc/cjdroute.conf")
+        router = public.start(*command, log=log)
 
         def is_listening() -> bool:
             if router.poll() is not None:

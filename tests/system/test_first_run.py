@@ -6,12 +6,14 @@ the middle of Apply, then a whole first run by keys to the first letter, then a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from first_run import FirstRun
 from machine import NAMESPACES, OVERLAY, ROOT, TUN, needs, program
+from router_pair import REFERENCE
 from two_homes import ANN, differences
 
 pytestmark = [
@@ -94,3 +96,10 @@ def test_the_wizard_in_a_terminal_from_nothing_to_a_second_peer(first_run: First
     kill_the_wizard(first_run, before)
     whole_first_run(first_run)
     second_run(first_run)
+
+
+@needs(REFERENCE)
+def test_the_wizard_in_a_terminal_with_the_reference_router_as_peer() -> None:
+    """The same keys, and cjdns' own router on the other side."""
+    with FirstRun(reference=os.environ["DEX_CJDROUTE"]) as run:
+        whole_first_run(run)
