@@ -94,16 +94,14 @@ def _read(host: Host, path: str, facts: Facts) -> FileFact:
     owner = owner_of(path, facts.accounts)
     login = None if owner is None else owner.login
     try:
-        content = host.read(path, as_user=login)
         info = host.stat(path)
+        if owner is not None and info is not None and info.kind is FileKind.FILE and info.owner != login:
+            return FileFact(content=None, problem=f"it belongs to {info.owner}, not to {login}")
+        content = host.read(path, as_user=login)
     except HostError as error:
-        return FileFact(content=None, problem=error.what)
-    if info is None:
-        return FileFact(content=None)
-    problem = ""
-    if owner is not None and info.kind is FileKind.FILE and info.owner != owner.login:
-        problem = f"{path} belongs to {info.owner}, not to {owner.login}"
-    return FileFact(content, info.mode, info.owner, info.group, problem)
+        words = error.what.removeprefix(f"reading {path} as {login}: ").removeprefix(f"{path}: ")
+        return FileFact(content=None, problem=words)
+    return FileFact(None) if info is None else FileFact(content, info.mode, info.owner, info.group)
 
 
 def plan_to_json(plan: Plan, redactor: Redactor) -> str:

@@ -37,6 +37,7 @@ from dexsetup.host.fake import CrashingHost, SimulatedCrash
 from dexsetup.host.rooted import RootedHost
 from dexsetup.plan.build import build_plan, plan_to_json, read_files
 from dexsetup.plan.engine import Engine, Options
+from dexsetup.plan.events import Event, StepFailed
 from dexsetup.plan.model import Plan
 from dexsetup.plan.undo import undo_run
 from dexsetup.render.jinja import JinjaRenderer
@@ -166,6 +167,51 @@ def test_second_run_changes_nothing_and_undo_gives_everything_back(tmp_path: Pat
     assert run(counting.as_host(), TYPED, programs, name="20261122T150000Z-00") is ExitCode.OK
     assert counting.trace == []
     assert undo(host) is ExitCode.OK
+    assert snapshot(host) == before
+
+
+def _a_link(home: Path) -> None:
+    (home / ".pinerc").symlink_to("/etc/shadow")
+
+
+def _anothers_file(home: Path) -> None:
+    os.chown(home / ".mailrc", 0, 0)
+
+
+def _a_directory(home: Path) -> None:
+    (home / ".pinerc").mkdir()
+
+
+def _a_home_that_is_a_link(home: Path) -> None:
+    home.rename(home.with_name("elsewhere"))
+    home.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (
+            _a_link,
+            ".pinerc is left alone: .pinerc is a symbolic link (to /etc/shadow), and it is not followed.",
+        ),
+        (_anothers_file, "/home/jo/.mailrc is left alone: it belongs to root, not to jo."),
+        (_a_directory, "/home/jo/.pinerc is not a plain file"),
+        (_a_home_that_is_a_link, "jo is a symbolic link (to elsewhere), and it is not followed."),
+    ],
+)
+def test_odd_things_in_homes_are_refused_with_the_reason(
+    tmp_path: Path, programs: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
+    """And nothing at all is changed: a home is hostile ground for a program that root runs."""
+    host = machine(tmp_path / "image")
+    spoil(Path(host.root, "home/jo"))
+    before = snapshot(host)
+    heard: list[Event] = []
+    options = Options(accepted_risks=frozenset({"mesh-mail"}))
+    outcome = Engine(host, planner(host, TYPED, programs), heard.append, run=RUN, options=options).run()
+    assert outcome.code is ExitCode.MACHINE
+    failed = [event.what for event in heard if isinstance(event, StepFailed)]
+    assert any(reason in what for what in failed), failed
     assert snapshot(host) == before
 
 
