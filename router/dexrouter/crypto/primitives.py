@@ -5,7 +5,7 @@ Rules:
 * Low-order points are a failed operation: `None`, never an exception.
 * `seal_at` and `open_at` are the compiled library's own functions, for packets that stay where they are in a
   buffer: half the time of `nacl.bindings`, which copies each argument into a new buffer. Nothing checks their
-  arguments but crypto/cryptoauth.py, which alone calls them.
+  arguments but crypto/cryptoauth.py and crypto/runs.py, which alone call them.
 * `seal_behind` and `open_behind` are for packets that are objects of their own. They work through one scratch
   buffer, which makes them unfit for use from several threads at once; the router has one.
 * Boxes are tag first, then cipher text.
