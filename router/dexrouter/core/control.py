@@ -4,8 +4,8 @@ Rules:
 
 * Control frames are not encrypted end to end: every switch on the path can read, forge or repeat them. So an
   answer is never larger than its query, costs no state, and what an answer says is a hint.
-* An answer counts only if its data is that of a ping still outstanding. At most 50 are, beside those that ask
-  whether a peer lives.
+* An answer counts only if its data is that of a ping still outstanding. At most 50 are, beside those that go
+  to every peer: whether it lives, what its label of us is.
 * Whatever is wrong with a frame, it is dropped and counted; nothing is answered.
 """
 
@@ -40,10 +40,11 @@ from dexrouter.wire.errors import WireError
 __all__ = ["Answered", "ControlHandler", "ErrorReceived", "PingKind", "PingPurpose", "PingTimeout"]
 
 MAX_OUTSTANDING: Final = 50
-"""As the C router (spec 03 §8.4), but for the pings of liveness:"""
+"""As the C router (spec 03 §8.4), but for the pings that go to every peer:"""
 
 MAX_LIVENESS: Final = 1024
-"""four for each of 256 peers, so that dead peers do not use up what the live ones need."""
+MAX_ROUTE_SERVER: Final = 512
+"""four and two for each of 256 peers, so that silent peers do not use up what the others need."""
 
 _COOKIE_SIZE: Final = 12
 
@@ -123,8 +124,8 @@ class ControlHandler:
         self._own_key = own_key
         self._entropy = entropy
         self._outstanding: dict[bytes, _Outstanding] = {}
-        self._liveness = 0
-        """How many of the outstanding pings ask whether a peer lives."""
+        self._counts: Counter[PingPurpose] = Counter()
+        """How many of them are outstanding."""
         self.events: list[ControlEvent] = []
         self.drops: Counter[str] = Counter()
         self.route_server: tuple[PublicKey, int, int] | None = None
@@ -149,7 +150,7 @@ class ControlHandler:
                 return None
         cookie = self._entropy(_COOKIE_SIZE)
         self._outstanding[cookie] = _Outstanding(purpose, path, now, now + timeout, ticket)
-        self._liveness += purpose is PingPurpose.LIVENESS
+        self._counts[purpose] += 1
         data = cookie + data
         match kind:
             case PingKind.PING:
@@ -218,21 +219,26 @@ class ControlHandler:
         if asked is None:
             self.drops["control.not_asked"] += 1
             return
-        self._liveness -= asked.purpose is PingPurpose.LIVENESS
+        self._counts[asked.purpose] -= 1
         self.events.append(
             Answered(asked.purpose, asked.path, path, version, now - asked.sent, answer, asked.ticket)
         )
 
     def _is_full(self, purpose: PingPurpose) -> bool:
-        if purpose is PingPurpose.LIVENESS:
-            return self._liveness >= MAX_LIVENESS
-        return len(self._outstanding) - self._liveness >= MAX_OUTSTANDING
+        counts = self._counts
+        match purpose:
+            case PingPurpose.LIVENESS:
+                return counts[purpose] >= MAX_LIVENESS
+            case PingPurpose.ROUTE_SERVER:
+                return counts[purpose] >= MAX_ROUTE_SERVER
+            case PingPurpose.ADMIN | PingPurpose.IDENTIFY:
+                return counts[PingPurpose.ADMIN] + counts[PingPurpose.IDENTIFY] >= MAX_OUTSTANDING
 
     def _expire(self, now: float) -> None:
         for cookie, ping in tuple(self._outstanding.items()):
             if now >= ping.deadline:
                 del self._outstanding[cookie]
-                self._liveness -= ping.purpose is PingPurpose.LIVENESS
+                self._counts[ping.purpose] -= 1
                 self.events.append(PingTimeout(ping.purpose, ping.path, now - ping.sent, ping.ticket))
 
     def _snode_query(self, data: bytes) -> GetSnodeQuery:

@@ -76,6 +76,20 @@ def test_a_ping_without_answer_times_out() -> None:
     assert handler.next_deadline() is None
 
 
+def test_pings_to_every_peer_do_not_use_up_what_others_need() -> None:
+    """With 256 silent peers, two questions for the label and four for life each leave room for a person's."""
+    numbers = iter(range(10_000))
+    handler = ControlHandler(own_key=PublicKey(bytes(32)), entropy=lambda size: next(numbers).to_bytes(size))
+    asked = {
+        purpose: sum(handler.ping(0x13, purpose, NOW, timeout=2.0) is not None for _ in range(2000))
+        for purpose in (PingPurpose.LIVENESS, PingPurpose.ROUTE_SERVER, PingPurpose.ADMIN)
+    }
+    assert asked == {PingPurpose.LIVENESS: 1024, PingPurpose.ROUTE_SERVER: 512, PingPurpose.ADMIN: 50}
+    assert handler.ping(0x13, PingPurpose.IDENTIFY, NOW, timeout=2.0) is None
+    handler.poll(NOW + 2.0)
+    assert all(handler.ping(0x13, purpose, NOW + 2.0, timeout=2.0) for purpose in PingPurpose)
+
+
 def test_no_more_than_fifty_pings_are_outstanding() -> None:
     count = iter(range(1000))
     handler = ControlHandler(
