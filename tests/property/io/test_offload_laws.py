@@ -178,6 +178,35 @@ def test_a_wrong_checksum_stays_wrong(lengths: list[int], bad: st.DataObject) ->
     assert all(header.flags == 0 for header, _ in joined)
 
 
+@given(
+    count=st.integers(1, 70),
+    half=st.integers(6, 20),
+    number=st.integers(0, 0xFFFF_FFFF),
+    bad=st.none() | st.tuples(st.integers(0, 69), st.integers(56, 90), st.integers(1, 255)),
+    swapped=st.none() | st.integers(0, 68),
+)
+def test_a_long_train_is_joined_as_a_short_one(
+    count: int, half: int, number: int, bad: tuple[int, int, int] | None, swapped: int | None
+) -> None:
+    """Each byte of the stream is there once, in order; a corrupt segment makes one packet wrong, no other."""
+    size = 2 * half
+    packets = [
+        segment(bytes([place]) * size, number=number + place * size, options=bytes(12))
+        for place in range(count)
+    ]
+    if swapped is not None and swapped + 1 < count:
+        packets[swapped], packets[swapped + 1] = packets[swapped + 1], packets[swapped]
+    if bad is not None:
+        place, at, value = bad[0] % count, min(bad[1], 71 + size), bad[2]
+        packet = packets[place]
+        packets[place] = packet[:at] + bytes((packet[at] ^ value,)) + packet[at + 1 :]
+    joined = [whole for _, whole in written(packets)]
+    assert stream(joined, 1000) == stream(packets, 1000)
+    assert sum(checksum_of(whole) != 0 for whole in joined) == (bad is not None)
+    if bad is None and swapped is None:
+        assert len(joined) == 1
+
+
 SMALL = st.builds(
     segment,
     st.integers(0, 6).map(lambda half: bytes(2 * half)),
