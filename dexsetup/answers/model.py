@@ -91,7 +91,7 @@ class Node(Section):
     )
     lan_peering: bool | None = question(
         "Shall it find neighbours on the local network by itself?",
-        hint="Left out: as it is now, and yes for a new node.",
+        hint="Left out: unchanged, and yes for a new node.",
     )
     device: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,14}$")] | None = question(
         "What shall the mesh interface be called?",

@@ -18,8 +18,8 @@ from dexsetup.ui.draft import Draft
 from dexsetup.ui.pages.firewall import FirewallPage
 from tui_rig import Driver, debian_host, desk_for, drive
 
-_AT_ONCE = 1.0
-"""Seconds: far more than a key takes, far less than the work that is under way."""
+_AT_ONCE = 5.0
+"""Seconds: far more than a key takes on a busy machine, far less than the work that is under way."""
 
 
 def test_keys_are_answered_while_a_plan_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_keys_are_answered_while_peers_do_not_answer() -> None:
 
     def slow(peers: object, *, report: object, is_stopped: Callable[[], bool]) -> tuple[Result, ...]:
         del peers, report
-        while not release.wait(0.02) and not is_stopped():
+        while not release.wait(0.2) and not is_stopped():
             pass
         return ()
 
