@@ -34,6 +34,8 @@ _FILTER = f"{PROGRAMS}/bin/dex-mailfilter"
 QUEUE_UNIT = "dexsetup-mailqueue.service"
 _QUEUE_TEMPLATE = f"units/{QUEUE_UNIT}.j2"
 _QUEUE_FILE = f"/etc/systemd/system/{QUEUE_UNIT}"
+_QUEUE_GROUPS = {"debian": "opensmtpq", "fedora": "smtpq", "other": "smtpq"}
+"""The group that opensmtpd's package makes for its queue (spec 10 §1.1)."""
 _QUEUE_PROGRAM = f"{PROGRAMS}/bin/dex-mailqueue"
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*")
 
@@ -141,7 +143,12 @@ def _resources(inputs: Inputs, mail: Mail, address: str) -> tuple[Resource, ...]
         return (*programs, name, config, *no_queue, Unit(server.unit, restart_on=changes))
     queue = ManagedFile(
         path=_QUEUE_FILE,
-        content=renderer.render(_QUEUE_TEMPLATE, server=server.unit, program=_QUEUE_PROGRAM),
+        content=renderer.render(
+            _QUEUE_TEMPLATE,
+            server=server.unit,
+            program=_QUEUE_PROGRAM,
+            group=_QUEUE_GROUPS[facts.family],
+        ),
         template=f"{_QUEUE_TEMPLATE} {renderer.version(_QUEUE_TEMPLATE)}",
     )
     return (

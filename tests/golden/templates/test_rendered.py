@@ -141,7 +141,11 @@ CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     (
         "dexsetup-mailqueue.service",
         "units/dexsetup-mailqueue.service.j2",
-        {"server": "opensmtpd.service", "program": "/opt/dexsetup/bin/dex-mailqueue"},
+        {
+            "server": "opensmtpd.service",
+            "program": "/opt/dexsetup/bin/dex-mailqueue",
+            "group": "opensmtpq",
+        },
     ),
     ("dexsetup-guard.service", "units/dexsetup-guard.service.j2", {}),
     (

@@ -67,6 +67,7 @@ def test_mail_wants_name_configuration_and_server() -> None:
     assert isinstance(queue, ManagedFile)
     assert queue.path == f"/etc/systemd/system/{QUEUE}"
     assert b"\nAfter=opensmtpd.service cjdns-wait-online.service\n" in (queue.content or b"")
+    assert b"\nGroup=opensmtpq\n" in (queue.content or b"")
     assert queue_unit == Unit(QUEUE, restart_on=(queue.path, "/opt/dexsetup"))
     assert plan.verifications == (UnitActive("opensmtpd.service"), UnitActive(QUEUE))
     assert plan.needs == ("packages", "router", "boot")
