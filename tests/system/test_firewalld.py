@@ -112,6 +112,16 @@ def test_the_mesh_reaches_what_was_chosen_and_the_local_network_no_mesh_address(
     assert knock(public, address, 25, 22, OPEN_TO_ALL, SHUT) == {
         25: "open", 22: "refused", OPEN_TO_ALL: "refused", SHUT: "refused",
     }  # fmt: skip
+    zones = {zone["name"]: zone for zone in json.loads(scenario.dexsetup(BEN, "facts"))["zones"]}
+    assert ["smtp", ["25/tcp"]] in zones["cjdns"]["openings"]
+    assert zones["public"]["is_default"]
+    assert f"{OPEN_TO_ALL}/tcp" in dict(zones["public"]["openings"])[""]
+    audit = json.loads(scenario.dexsetup(BEN, "audit", "--json"))
+    assert "is in the zone cjdns: " in audit["firewall"]
+    shut = {
+        entry["listener"]["port"] for entry in audit["listeners"] if entry["reach"] == "shut by the firewall"
+    }
+    assert {22, OPEN_TO_ALL, SHUT} <= shut
     gateway.run("ip", "-6", "route", "add", "fc00::/8", "via", LAN_HOME)
     assert knock(gateway, address, 25, 22, OPEN_TO_ALL) == {
         25: "dropped",
