@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from ipaddress import IPv6Address
 
-from dexsetup.mailqueue.rules import Patience, routes_to, waiting_letters
+from dexsetup.mailqueue.rules import Patience, waiting_letters
 
 __all__ = ["answering", "main", "serve_once"]
 
@@ -47,11 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def serve_once(patience: Patience, now: float, ask: Ask | None = None) -> None:
     """Look at the queue once, ask the machines that are due, and send to those that answer."""
     waiting = waiting_letters(_smtpctl("show", "queue"))
-    here = (answering if ask is None else ask)(patience.due(waiting, now))
-    routes = _smtpctl("show", "routes") if here else ""
-    for address in here:
-        for route in routes_to(address, routes):
-            _smtpctl("resume", "route", route)
+    for address in (answering if ask is None else ask)(patience.due(waiting, now)):
         for letter in waiting[address]:
             _smtpctl("schedule", letter)
         sys.stderr.write(f"{address} answers: {len(waiting[address])} waiting letters are sent\n")
