@@ -29,7 +29,7 @@ def with_friends(data: bytes, wanted: Mapping[str, str]) -> bytes:
     for number in sorted(_numbers(data, _OURS), reverse=True):
         section = ini.present(data).get(f"friend_{number}", {})
         if not any(f"<{address}>" in section.get("url", "") for address in wanted):
-            data = _without(data, number, section)
+            data = _without(data, number)
     for address, url in wanted.items():
         present = _number_of(data, address)
         if present is None:
@@ -52,8 +52,11 @@ def _number_of(data: bytes, address: str) -> int | None:
     return next((number for number, url in urls if f"<{address}>" in url), None)
 
 
-def _without(data: bytes, number: int, section: Mapping[str, str]) -> bytes:
-    data = apply_edits(data, ini.removal(data, {f"friend_{number}": section}))
+def _without(data: bytes, number: int) -> bytes:
+    name = f"friend_{number}"
+    # One value of a key is seen at a time, and somebody may have written several.
+    while section := ini.present(data).get(name):
+        data = apply_edits(data, ini.removal(data, {name: section}))
     if number in _numbers(data, _HEADER):
         # A line that somebody has added keeps the section, and with it the numbers behind it.
         return data

@@ -31,3 +31,9 @@ def test_a_friend_of_ours_goes_whatever_somebody_has_made_of_it() -> None:
     """Also with bytes in it that we would not write."""
     odd = with_friends(b"", BOTH).replace(b"Jo", b"J\x15\xff", 1)
     assert with_friends(odd, {}) == b""
+
+
+def test_a_friend_of_ours_goes_with_every_value_that_somebody_has_written_twice() -> None:
+    """At once, so that the same again changes nothing."""
+    odd = with_friends(b"", BOTH).replace(b"url=", b"url=other\nurl=", 1)
+    assert with_friends(odd, {}) == b""
