@@ -130,13 +130,13 @@ def test_letters_that_wait_leave_as_soon_as_the_other_machine_is_there(scenario:
     CLIENTS["s-nail"].write(scenario.home_of(ANN), ANN.login, ben, "Wait", "for Ben's server")
     wait_until(lambda: is_waiting(scenario, ANN), what="the letter waits", seconds=30)
     scenario.set_up(BEN)
-    scenario.wait_for_letter(BEN, "for Ben's server", seconds=60)
+    scenario.wait_for_letter(BEN, "for Ben's server", seconds=120)
 
     end(scenario, ANN, "dexrouter.service")
     CLIENTS["s-nail"].write(scenario.home_of(ANN), ANN.login, ben, "Wait", "for Ann's mesh")
     assert ben in scenario.home_of(ANN).run("smtpctl", "show", "queue")
     scenario.set_up(ANN)
-    scenario.wait_for_letter(BEN, "for Ann's mesh", seconds=60)
+    scenario.wait_for_letter(BEN, "for Ann's mesh", seconds=120)
 
 
 def test_a_new_address_is_one_command(scenario: TwoHomes) -> None:
