@@ -2,13 +2,17 @@
 
 A unit of its own starts it, as root, because opensmtpd tells and does that for root alone. It holds no
 rights beside that, reads no letters and listens to nobody. A machine answers when its port 25 accepts a
-connection, which is closed at once. It ends when it is told to, and otherwise never: what smtpctl says while
-opensmtpd is away is passed over.
+connection, which is closed at once. What smtpctl says while opensmtpd is away is passed over.
+
+A smtpctl that is killed while opensmtpd answers it takes opensmtpd down (6.8.0p2: "control: exiting:
+Connection reset by peer"). So nothing here kills one: it has no time limit, and the signals that end this
+program wait, in it and in its smtpctl, until the round is over.
 """
 
 from __future__ import annotations
 
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from ipaddress import IPv6Address
 
-from dexsetup.mailqueue.rules import Patience, waiting_letters
+from dexsetup.mailqueue.rules import Patience, routes_to, waiting_letters
 
 __all__ = ["answering", "main", "serve_once"]
 
@@ -26,28 +30,32 @@ Ask = Callable[[tuple[IPv6Address, ...]], tuple[IPv6Address, ...]]
 _ROUND_SECONDS = 5.0
 _CONNECT_SECONDS = 4.0
 _SMTP_PORT = 25
-_SMTPCTL_SECONDS = 20.0
+_ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _DIRECTORIES = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve for ever; takes no arguments. Gives 2 when it is called wrongly, 0 when it is interrupted."""
+    """Serve until a signal of _ENDING; takes no arguments. Gives 2 when it is called wrongly, else 0."""
     if sys.argv[1:] if argv is None else argv:
         sys.stderr.write("dex-mailqueue is started by its unit, without arguments\n")
         return 2
     patience = Patience()
-    try:
-        while True:
-            serve_once(patience, time.monotonic())
-            time.sleep(_ROUND_SECONDS)
-    except KeyboardInterrupt:
-        return 0
+    # Whatever is started from here on has them shut out as well.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    while True:
+        serve_once(patience, time.monotonic())
+        if signal.sigtimedwait(_ENDING, _ROUND_SECONDS) is not None:
+            return 0
 
 
 def serve_once(patience: Patience, now: float, ask: Ask | None = None) -> None:
     """Look at the queue once, ask the machines that are due, and send to those that answer."""
     waiting = waiting_letters(_smtpctl("show", "queue"))
-    for address in (answering if ask is None else ask)(patience.due(waiting, now)):
+    here = (answering if ask is None else ask)(patience.due(waiting, now))
+    routes = _smtpctl("show", "routes") if here else ""
+    for address in here:
+        for route in routes_to(address, routes):
+            _smtpctl("resume", "route", route)
         for letter in waiting[address]:
             _smtpctl("schedule", letter)
         sys.stderr.write(f"{address} answers: {len(waiting[address])} waiting letters are sent\n")
@@ -95,8 +103,7 @@ def _smtpctl(*arguments: str) -> str:
             stdin=subprocess.DEVNULL,
             text=True,
             errors="replace",
-            timeout=_SMTPCTL_SECONDS,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return ""
     return done.stdout if done.returncode == 0 else ""

@@ -9,9 +9,8 @@ to wait, then every 10 seconds for the first minutes, and later after a twentiet
 waited for already, at most every two minutes.
 
 `smtpctl show queue` has a line for each letter: id, family, kind, flags, sender, recipient, destination, four
-times and numbers, state, then what depends on the state. Lines of any other kind are passed over. A letter is
-scheduled and no more: opensmtpd 6.8.0p2 ended when a way that it leaves alone was resumed. It does that by
-itself 15 seconds after the first failure.
+times and numbers, state, then what depends on the state. `smtpctl show routes` has lines of
+`ID. [source] <-> [address] (name) flags`. Lines of any other kind are passed over.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network
 
-__all__ = ["MACHINES_MAX", "Patience", "waiting_letters"]
+__all__ = ["MACHINES_MAX", "Patience", "routes_to", "waiting_letters"]
 
 MACHINES_MAX = 64
 
@@ -29,6 +28,7 @@ _MESH = IPv6Network("fc00::/8")
 _FIELDS = 12
 _DESTINATION, _STATE = 6, 11
 _LITERAL = re.compile(r"[^|]*@\[(?:IPv6:)?([0-9A-Fa-f:.]+)\]", re.IGNORECASE)
+_ROUTE = re.compile(r"(\d+)\. \[[^\]]*\] <-> \[?([0-9A-Fa-f:.]+)\]? ")
 _FIRST_SECONDS = 5.0
 _OFTEN_SECONDS = 10.0
 _SELDOM_SECONDS = 120.0
@@ -47,6 +47,12 @@ def waiting_letters(shown: str) -> dict[IPv6Address, tuple[str, ...]]:
         if address is not None:
             found[address] = (*found.get(address, ()), fields[0])
     return found
+
+
+def routes_to(address: IPv6Address, shown: str) -> tuple[str, ...]:
+    """Return the ids of the ways to an address, which opensmtpd may be leaving alone."""
+    found = (match for line in shown.splitlines() if (match := _ROUTE.match(line)) is not None)
+    return tuple(match[1] for match in found if _mesh_address(match[2]) == address)
 
 
 def _mesh_address(text: str) -> IPv6Address | None:

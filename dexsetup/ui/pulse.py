@@ -25,6 +25,8 @@ _MINUTE = 60
 _ADMIN_SECONDS = 0.8
 _PING_EVERY = 4.0
 _QUEUE_EVERY = 5.0
+_QUEUE_SECONDS = 60.0
+"""Long on purpose: a smtpctl that is killed while opensmtpd answers it takes opensmtpd down (6.8.0p2)."""
 _PEERS_MOST = 256
 _QUEUE_FIELDS = 14
 
@@ -187,7 +189,9 @@ class Watcher:
         at, letters = self._queue
         if self._clock() - at >= _QUEUE_EVERY:
             try:
-                letters = queue_of(self._host.probe(["smtpctl", "show", "queue"], timeout=2.0).stdout)
+                letters = queue_of(
+                    self._host.probe(["smtpctl", "show", "queue"], timeout=_QUEUE_SECONDS).stdout
+                )
             except MachineError:
                 letters = ()
             self._queue = (self._clock(), letters)

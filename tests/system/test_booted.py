@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv6Address
@@ -54,6 +55,22 @@ address, sender, text = sys.argv[1:]
 with smtplib.SMTP(address, 25, local_hostname=f"[IPv6:{sender}]", timeout=20) as server:
     server.sendmail(f"stranger@[IPv6:{sender}]", [f"ben@[IPv6:{address}]"], f"Subject: knock\\n\\n{text}\\n")
 """
+_TAKE_LETTERS = """
+import socket, socketserver
+class Letters(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"220 hello\\r\\n")
+        is_text = False
+        for line in self.rfile:
+            is_text = is_text and line != b".\\r\\n"
+            if not is_text:
+                is_text = line.upper().startswith(b"DATA")
+                self.wfile.write(b"354 go on\\r\\n" if is_text else b"250 well\\r\\n")
+class Server(socketserver.ThreadingTCPServer):
+    address_family, allow_reuse_address = socket.AF_INET6, True
+Server(("::", 25), Letters).serve_forever()
+"""
+"""Says yes to everything, as a mail server does that has come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +112,12 @@ def started_at(home: BootedHome, unit: str) -> int:
     return int(shown)
 
 
+def queue_of(home: BootedHome) -> str:
+    """Return the letters on their way, or a word of smtpctl's failure."""
+    look = 'shown=$(smtpctl show queue 2>&1) && printf %s "$shown" || echo failed'
+    return home.run("sh", "-c", look).strip()
+
+
 def deliver(machine: Machine, text: str) -> None:
     """Leave a letter over the mesh, as a stranger on the public node does, and wait until it is there."""
     public = machine.scenario.neighbourhood.public
@@ -105,6 +128,11 @@ def deliver(machine: Machine, text: str) -> None:
     wait_until(
         lambda: public.succeeds("ping", "-6", "-c", "1", "-W", "1", address),
         what="the stranger reaches the machine",
+        seconds=60,
+    )
+    wait_until(
+        lambda: public.succeeds("bash", "-c", f"exec 3<>/dev/tcp/{address}/25"),
+        what="the mail server listens",
         seconds=60,
     )
     public.run(sys.executable, "-c", _DELIVER, address, str(IPv6Address(sender[1])), text)
@@ -173,6 +201,28 @@ def test_the_mail_server_outlives_a_restart_of_the_router(machine: Machine) -> N
     assert pid_of(home, "opensmtpd.service") == before
     home.run("systemctl", "reload", "dexrouter.service")
     assert is_active(home, "dexrouter.service")
+
+
+def test_a_letter_that_waits_is_sent_by_the_unit_that_is_shut_in(machine: Machine) -> None:
+    """It may do what it is for: see the queue, ask the other machine, and tell opensmtpd."""
+    home, public = machine.home, machine.scenario.neighbourhood.public
+    deliver(machine, "before the letter waits")
+    addresses = public.run("ip", "-6", "-o", "addr", "show", "scope", "global")
+    shown = re.search(r"inet6 (fc[0-9a-f:]+)/", addresses)
+    assert shown is not None
+    home.run("s-nail", "-s", "wait", f"jo@[IPv6:{shown[1]}]", stdin="for you\n", login=BEN.login)
+    server_pid = pid_of(home, "opensmtpd.service")
+    wait_until(lambda: "|pending|" in queue_of(home), what="the letter waits", seconds=60)
+    with tempfile.TemporaryFile("w+") as log:
+        server = public.start(sys.executable, "-c", _TAKE_LETTERS, log=log)
+        try:
+            wait_until(lambda: not queue_of(home), what="it is sent", seconds=120)
+        finally:
+            server.terminate()
+    assert pid_of(home, "opensmtpd.service") == server_pid
+    assert "waiting letters are sent" in home.run(
+        "journalctl", "-u", "dexsetup-mailqueue.service", "-o", "cat"
+    )
 
 
 def test_the_units_are_as_systemd_likes_them(machine: Machine) -> None:

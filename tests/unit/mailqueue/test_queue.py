@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Iterable
 from ipaddress import IPv6Address
 from itertools import pairwise
@@ -15,7 +20,7 @@ from hypothesis import strategies as st
 
 import dexsetup.mailqueue.main as program
 from dexsetup.mailqueue.main import answering, main, serve_once
-from dexsetup.mailqueue.rules import MACHINES_MAX, Patience, waiting_letters
+from dexsetup.mailqueue.rules import MACHINES_MAX, Patience, routes_to, waiting_letters
 
 BEN = IPv6Address("fc4d:3b82:981:625c:bbc2:8dab:1aa2:a640")
 JO = IPv6Address("fc00::7")
@@ -51,9 +56,21 @@ def test_letters_that_wait_are_known_by_the_address_they_go_to() -> None:
     }
 
 
+def test_ways_to_an_address_are_found_by_it() -> None:
+    shown = (
+        f"2. [] <-> [{BEN}] ({BEN}) D--- nconn=0 nerror=1 penalty=1 timeout=14s\n"
+        f"3. [{JO}] <-> [{JO}] (jo) ---- nconn=1 nerror=0 penalty=0 timeout=-\n"
+        f"14. [] <-> {JO} (jo) ---- nconn=1 nerror=0 penalty=0 timeout=-\n"
+        "4. [] <-> [192.0.2.1] (mx.example.org) ---- nconn=0\nnonsense\n"
+    )
+    assert routes_to(BEN, shown) == ("2",)
+    assert routes_to(JO, shown) == ("3", "14")
+
+
 @given(st.text(alphabet=st.sampled_from("|[]@:.fc07IPv6 \nmtapending-<>D"), max_size=200))
 def test_whatever_smtpctl_prints_is_read_or_passed_over(shown: str) -> None:
-    assert all(waiting_letters(shown).values())
+    for address in waiting_letters(shown):
+        routes_to(address, shown)
 
 
 def test_a_machine_is_asked_often_at_first_and_seldom_later() -> None:
@@ -92,10 +109,12 @@ def test_a_machine_answers_when_its_port_accepts() -> None:
 
 @pytest.fixture
 def smtpctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put a smtpctl in place that notes what it is told, and has one letter to show."""
+    """Put a smtpctl in place that notes what it is told, and has one letter and one way to show."""
     script = tmp_path / "smtpctl"
     script.write_text(
-        f'#!/bin/sh\necho "$*" >>{tmp_path}/told\ncase "$*" in \'show queue\') cat {tmp_path}/queue ;; esac\n'
+        f'#!/bin/sh\necho "$*" >>{tmp_path}/told\n'
+        f"case \"$*\" in 'show queue') cat {tmp_path}/queue ;;\n"
+        f"'show routes') echo '7. [] <-> [{JO}] (jo) D---' ;; esac\n"
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     (tmp_path / "queue").write_text(line("f7ef5f395647e3c7", f"jo@[IPv6:{JO}]") + "\n")
@@ -108,7 +127,7 @@ def nobody(_addresses: Iterable[IPv6Address]) -> tuple[IPv6Address, ...]:
 
 
 def test_letters_are_sent_when_the_machine_answers(smtpctl: Path) -> None:
-    """They are scheduled; opensmtpd is told nothing while nobody answers."""
+    """Its way is opened again and the letter scheduled; nothing is told while nobody answers."""
     patience = Patience()
     serve_once(patience, START, nobody)
     serve_once(patience, START + 6, nobody)
@@ -116,6 +135,8 @@ def test_letters_are_sent_when_the_machine_answers(smtpctl: Path) -> None:
     serve_once(patience, START + 17, tuple)
     assert smtpctl.read_text().splitlines()[2:] == [
         "show queue",
+        "show routes",
+        "resume route 7",
         "schedule f7ef5f395647e3c7",
     ]
 
@@ -131,3 +152,30 @@ def test_a_mail_server_that_is_away_is_passed_over(smtpctl: Path) -> None:
 def test_arguments_are_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 2
     assert "unit" in capsys.readouterr().err
+
+
+_SLOW = """#!{python} -S
+import pathlib, sys, time
+pathlib.Path(sys.argv[0] + ".begun").touch()
+time.sleep(1)
+pathlib.Path(sys.argv[0] + ".done").touch()
+"""
+_SERVE = """
+import sys
+import dexsetup.mailqueue.main as program
+program._DIRECTORIES = {"PATH": sys.argv[1] + ":/usr/bin:/bin"}
+sys.exit(program.main([]))
+"""
+
+
+def test_it_ends_when_told_to_but_never_in_the_middle_of_smtpctl(smtpctl: Path) -> None:
+    """A smtpctl that is killed takes opensmtpd down: the program and its smtpctl finish first."""
+    place = smtpctl.parent
+    (place / "smtpctl").write_text(_SLOW.format(python=sys.executable))
+    with subprocess.Popen([sys.executable, "-c", _SERVE, str(place)], start_new_session=True) as running:
+        until = time.monotonic() + 30
+        while not (place / "smtpctl.begun").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        os.killpg(running.pid, signal.SIGTERM)
+        assert running.wait(30) == 0
+    assert (place / "smtpctl.done").exists()
