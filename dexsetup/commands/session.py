@@ -105,7 +105,7 @@ class Session:
     @cached_property
     def run_name(self) -> str:
         """The name of this run, should it change something."""
-        return new_run_name(self.host.wall_clock(), os.urandom(1)[0])
+        return new_run_name(self.host.wall_clock())
 
     @cached_property
     def facts(self) -> Facts:

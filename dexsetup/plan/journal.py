@@ -39,9 +39,13 @@ def utc(wall_clock: float) -> str:
     return datetime.fromtimestamp(wall_clock, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def new_run_name(wall_clock: float, draw: int) -> str:
-    """Return the name of a run that begins now; `draw` (0-255) keeps two of the same second apart."""
-    return f"{datetime.fromtimestamp(wall_clock, UTC).strftime('%Y%m%dT%H%M%SZ')}-{draw & 0xFF:02x}"
+def new_run_name(wall_clock: float) -> str:
+    """Return the name of a run that begins now: names sort as runs follow one another.
+
+    Behind the second stands which 256th part of it, as two hex digits: a run takes longer than one of those.
+    """
+    second = datetime.fromtimestamp(int(wall_clock), UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{second}-{int(wall_clock % 1 * 256):02x}"
 
 
 @dataclass(slots=True)

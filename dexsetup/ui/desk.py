@@ -368,7 +368,7 @@ class Desk:
     ) -> Engine:
         session = self.session
         make_plan = session.planner(draft.answers)
-        name = new_run_name(session.host.wall_clock(), os.urandom(1)[0])
+        name = new_run_name(session.host.wall_clock())
         listener = several(listen, RunLog(session.host, name, session.redactor)) if is_logged else listen
         return Engine(
             session.host,
