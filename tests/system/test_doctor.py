@@ -70,7 +70,7 @@ def test_breaks_are_found_where_they_are_and_surprises_are_named(scenario: TwoHo
 
     mailname = home.read("/etc/mailname")
     home.write("/etc/mailname", "[IPv6:fc00::1]\n")
-    assert broken_links(scenario) == {"mail"}
+    assert broken_links(scenario) == {"mail", "address"}
     home.write("/etc/mailname", mailname)
     home.ip(f"addr del {scenario.address_of(BEN)}/8 dev cjdns0")
     assert "address" in broken_links(scenario)
