@@ -14,13 +14,15 @@ Three rules, and everything else passes (spec 10 §1.6, §3.2):
 The protocol is lines of fields with | between them. Versions 0.4 (opensmtpd 6.6) to 0.7 (7.x):
 
     report|VERSION|TIME|smtp-in|link-connect|SESSION|RDNS|FCRDNS|SOURCE|DESTINATION
-    report|VERSION|TIME|smtp-in|tx-data|SESSION|MESSAGE|RESULT
     report|VERSION|TIME|smtp-in|link-disconnect|SESSION
     filter|VERSION|TIME|smtp-in|mail-from|SESSION|TOKEN|ADDRESS
     filter|VERSION|TIME|smtp-in|data-line|SESSION|TOKEN|TEXT      TEXT may hold |
 
     filter-result|SESSION|TOKEN|proceed      filter-result|SESSION|TOKEN|reject|550 5.7.1 words
     filter-dataline|SESSION|TOKEN|TEXT       before 0.5: TOKEN|SESSION
+
+A letter begins with mail-from, which opensmtpd waits for. The report of its data does not: it may come after
+the first lines of the letter, which would then pass for its body.
 
 Total: any bytes at all give lines to answer or none, never an exception: opensmtpd ends when its filter does.
 Standard library only: the program must start fast, and without the packages of the wizard.
@@ -37,7 +39,6 @@ __all__ = ["REGISTRATION", "SESSIONS_MAX", "MailFilter", "Verdict", "mended", "p
 REGISTRATION = (
     b"register|report|smtp-in|link-connect",
     b"register|report|smtp-in|link-disconnect",
-    b"register|report|smtp-in|tx-data",
     b"register|filter|smtp-in|mail-from",
     b"register|filter|smtp-in|data-line",
     b"register|ready",
@@ -76,6 +77,11 @@ class _Session:
     """Of the letter, if this machine sends it and it can stand in a header as it is."""
     lacks_from: bool = False
     """The header so far has no From: and is to get one."""
+
+    def begin(self, sender: bytes) -> None:
+        """Expect the header of a letter from this sender."""
+        self.sender, self.lacks_from = sender, bool(sender)
+        self.is_in_header, self.is_address_header = True, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +174,6 @@ class MailFilter:
                 self._connected(fields)
             case b"link-disconnect":
                 self._sessions.pop(fields[5], None)
-            case b"tx-data":
-                session = self._sessions.get(fields[5])
-                if session is not None:
-                    session.is_in_header, session.is_address_header = True, False
-                    session.lacks_from = bool(session.sender)
             case _:
                 pass
 
@@ -202,7 +203,7 @@ class MailFilter:
                 words = _TRY_AGAIN
                 if session is not None:
                     words = sender_verdict(session.peer, fields[7]).words
-                    session.sender = _own_sender(session.peer, fields[7])
+                    session.begin(_own_sender(session.peer, fields[7]))
                 return b"|".join((b"filter-result", *ids, words.encode()))
             case _:
                 return b"|".join((b"filter-result", *ids, b"proceed"))

@@ -32,7 +32,6 @@ _CONFIG: Final = """{
 }""".replace("KEY", _KEY)
 
 _LETTER: Final = """report|0.7|1|smtp-in|link-connect|s1|localhost|pass|[fc00::1]:25|[fc00::2]:25
-report|0.7|1|smtp-in|tx-data|s1|0|ok
 filter|0.7|1|smtp-in|mail-from|s1|t1|<a@[IPv6:fc00::1]>
 filter|0.7|1|smtp-in|data-line|s1|t1|From: "a@[IPv6:fc00::1]"
 """

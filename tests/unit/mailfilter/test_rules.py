@@ -160,7 +160,7 @@ LETTER = (
 def test_quotes_are_taken_off_in_headers_that_hold_addresses_and_nowhere_else() -> None:
     """Folded lines belong to their header; other headers and the text of the letter stay as they are."""
     rules = connected("127.0.0.1:4000")
-    rules.receive(report("tx-data", "c0ffee", "ok"))
+    assert verdict(rules, "<>") == "proceed"
     for given, expected in LETTER:
         answer = (rules.receive(ask("data-line", given)) or b"").decode()
         assert answer == f"filter-dataline|{SESSION}|{TOKEN}|{given if expected is None else expected}"
@@ -169,7 +169,6 @@ def test_quotes_are_taken_off_in_headers_that_hold_addresses_and_nowhere_else() 
 def letter_through(rules: MailFilter, sender: str, *lines: str) -> list[str]:
     """Send a letter through the rules; gives its lines as they come out."""
     assert verdict(rules, sender) == "proceed"
-    rules.receive(report("tx-data", "c0ffee", "ok"))
     answers = [(rules.receive(ask("data-line", line)) or b"").decode().split("\n") for line in lines]
     start = f"filter-dataline|{SESSION}|{TOKEN}|"
     assert all(line.startswith(start) for answer in answers for line in answer)
@@ -202,6 +201,20 @@ def test_a_sender_that_cannot_stand_in_a_header_is_not_put_there(sender: str) ->
     assert letter_through(connected("127.0.0.1:4000"), sender, "To: b@x", "") == ["To: b@x", ""]
 
 
+def test_a_report_of_the_data_that_comes_late_changes_nothing() -> None:
+    """A report is not waited for: it may overtake lines of the letter, or be overtaken."""
+    rules = connected("127.0.0.1:4000")
+    assert letter_through(rules, "<ann@x>", "To: b@x", "", "From here on it is text") == [
+        "To: b@x",
+        "From: ann@x",
+        "",
+        "From here on it is text",
+    ]
+    rules.receive(report("tx-data", "c0ffee", "ok"))
+    line = 'To: ben@"[IPv6:fc00::2]"'
+    assert (rules.receive(ask("data-line", line)) or b"").decode().endswith(line)
+
+
 def test_a_letter_of_another_machine_gets_no_from() -> None:
     """What others forgot is not made up here."""
     rules = connected(f"[{PEER}]:45400")
@@ -217,7 +230,7 @@ def test_a_letter_of_a_connection_that_is_not_known_passes_unchanged() -> None:
 def test_each_letter_of_a_connection_has_a_header_of_its_own() -> None:
     rules = connected("127.0.0.1:4000")
     for _ in range(2):
-        rules.receive(report("tx-data", "c0ffee", "ok"))
+        assert verdict(rules, "<>") == "proceed"
         assert (rules.receive(ask("data-line", 'To: b@"[IPv6:fc00::2]"')) or b"").endswith(
             b"b@[IPv6:fc00::2]"
         )
