@@ -60,14 +60,14 @@ def test_a_letter_and_its_answer(first: str, second: str, scenario: TwoHomes) ->
     subject, text, answer = f"From {first}", f"written with {first}", f"answered with {second}"
     CLIENTS[first].write(scenario.home_of(ANN), ANN.login, ben, subject, text)
     scenario.wait_for_letter(BEN, text)
-    lines = headers(scenario.mailbox(BEN))
-    assert [line for line in lines if line.startswith("From:") and line.endswith((ann, f"<{ann}>"))], lines
+    lines = headers(shown := scenario.mailbox(BEN))
+    assert [line for line in lines if line.startswith("From:") and line.endswith((ann, f"<{ann}>"))], shown
     assert any(line in {f"To: {ben}", f"To: <{ben}>"} for line in lines), lines
     CLIENTS[second].answer(scenario.home_of(BEN), BEN.login, answer)
     scenario.wait_for_letter(ANN, answer)
-    lines = headers(scenario.mailbox(ANN))
+    lines = headers(shown := scenario.mailbox(ANN))
     assert f"Subject: Re: {subject}" in lines
-    assert [line for line in lines if line.startswith("From:") and line.endswith((ben, f"<{ben}>"))], lines
+    assert [line for line in lines if line.startswith("From:") and line.endswith((ben, f"<{ben}>"))], shown
 
 
 def test_alpine_shows_the_answer(scenario: TwoHomes) -> None:

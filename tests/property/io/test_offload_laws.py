@@ -226,7 +226,7 @@ def stream(packets: list[bytes], port: int) -> list[tuple[int, int, int, bytes]]
             number, ack = int.from_bytes(packet[44:48], "big"), int.from_bytes(packet[48:52], "big")
             payload = packet[72:]
             flags = packet[53] & ~0x08
-            out += [(number + at, ack, flags, packet[60:72]) for at in range(len(payload))]
+            out += [((number + at) % 2**32, ack, flags, packet[60:72]) for at in range(len(payload))]
             if not payload or flags != 0x10:
                 out.append((number, ack, packet[53], b""))
     return out
