@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 
 from dexrouter.config import ConfigError, load_config
-from dexrouter.crypto.keys import key_pair_from_private
 from dexsetup.answers.model import Answers
 from dexsetup.errors import HostError
 from dexsetup.facts import Facts
@@ -24,6 +23,7 @@ from dexsetup.host.base import Host
 from dexsetup.plan.build import owner_of
 from dexsetup.plan.journal import list_runs
 from dexsetup.plan.state import load_state
+from dexsetup.steps.configuration import node_address
 from dexsetup.steps.node import CONFIG
 from dexsetup.steps.userfiles import UserFilesStep
 
@@ -109,4 +109,4 @@ def _address_of(content: bytes | None) -> IPv6Address | None:
         config = load_config(content, CONFIG)
     except ConfigError:
         return None
-    return IPv6Address(bytes(key_pair_from_private(config.private_key.reveal()).address))
+    return node_address(config)

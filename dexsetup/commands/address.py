@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv6Address
 from typing import Literal
 
-from dexrouter.crypto.keys import key_pair_from_private
 from dexsetup.answers.model import Node
 from dexsetup.commands.apply import apply_answers
 from dexsetup.commands.look import present_config
 from dexsetup.commands.session import Session
 from dexsetup.errors import MachineError
 from dexsetup.exitcodes import ExitCode
+from dexsetup.steps.configuration import node_address
 
 __all__ = ["new_address"]
 
@@ -28,7 +27,7 @@ def new_address(session: Session, source: str | None) -> ExitCode:
             "There is no node here that dexsetup set up, so there is no address to replace.",
             advice="dexsetup, or dexsetup --answers FILE",
         )
-    former = IPv6Address(bytes(key_pair_from_private(config.private_key.reveal()).address))
+    former = node_address(config)
     key = f"import:{source}" if source is not None else f"replace:{former}"
     backend: Literal["embedded", "cjdns"] = "cjdns" if session.facts.running_router == "cjdns" else "embedded"
     node = (last.node or Node(backend=backend)).model_copy(update={"key": key})

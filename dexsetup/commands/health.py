@@ -14,7 +14,7 @@ from dataclasses import asdict
 from ipaddress import IPv6Address
 
 from dexrouter.config import TunDevice
-from dexrouter.crypto.keys import is_mesh_address, key_pair_from_private
+from dexrouter.crypto.keys import is_mesh_address
 from dexsetup.answers.model import Answers
 from dexsetup.audit import Exposure, Reach, judge, listeners, open_ports
 from dexsetup.commands.apply import apply_answers
@@ -31,7 +31,7 @@ from dexsetup.plan.model import AddressBound
 from dexsetup.plan.verify import wait_for
 from dexsetup.scan import USUAL_PORTS, open_tcp_ports, parse_ports
 from dexsetup.stale import stale_lines
-from dexsetup.steps.configuration import udp_ports
+from dexsetup.steps.configuration import node_address, udp_ports
 from dexsetup.steps.firewall import GUARD_UNIT, SIP, chosen_services, mesh_ports
 
 __all__ = ["audit", "audit_from_outside", "doctor"]
@@ -72,7 +72,7 @@ def _stale(session: Session, last: Answers | None) -> Iterator[Finding]:
     config = present_config(session)
     if last is None or config is None:
         return
-    own = IPv6Address(bytes(key_pair_from_private(config.private_key.reveal()).address))
+    own = node_address(config)
     for found in stale_lines(session.host, session.facts, last, own):
         cause = "the key was changed, or the line was written by hand"
         yield Finding("address", Grade.FAIL, found.text, cause, AGAIN, Remedy.APPLY)
@@ -117,7 +117,7 @@ def _mend(session: Session, findings: list[Finding], last: Answers | None) -> No
         host.services.restart(unit)
     config = present_config(session)
     if units and config is not None:
-        address = str(IPv6Address(bytes(key_pair_from_private(config.private_key.reveal()).address)))
+        address = str(node_address(config))
         wait_for(AddressBound(address, _ADDRESS_SECONDS), host, lambda _: None, lambda: False)
     if not any(finding.remedy is Remedy.APPLY for finding in findings):
         return
@@ -141,7 +141,7 @@ def audit(session: Session) -> ExitCode:
     config = present_config(session)
     if config is None:
         raise MachineError("This machine has no node, so the mesh reaches nothing here.", advice="dexsetup")
-    address = str(IPv6Address(bytes(key_pair_from_private(config.private_key.reveal()).address)))
+    address = str(node_address(config))
     shown = session.host.probe(["ss", "-H", "-lntup"])
     if shown.status != 0:
         raise MachineError("What listens cannot be seen.", why=shown.stderr.strip() or "ss is not here")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass
-from ipaddress import IPv6Address
 
 from dexrouter.config import ConfigError, RouterConfig, load_config
-from dexrouter.crypto.keys import key_pair_from_private
 from dexsetup.commands.session import Session
 from dexsetup.detect import facts_to_json
 from dexsetup.errors import HostError, MachineError
@@ -23,6 +21,7 @@ from dexsetup.plan.state import load_state
 from dexsetup.plan.verify import look, wait_for
 from dexsetup.report.redact import Redactor
 from dexsetup.stale import stale_lines
+from dexsetup.steps.configuration import node_address
 
 __all__ = ["facts", "is_set_up", "present_config", "runs", "status", "verify"]
 
@@ -58,11 +57,7 @@ def is_set_up(session: Session) -> bool:
 def status(session: Session) -> ExitCode:
     """Print how things are."""
     config = present_config(session)
-    address = (
-        str(IPv6Address(bytes(key_pair_from_private(config.private_key.reveal()).address)))
-        if config is not None
-        else None
-    )
+    address = None if config is None else str(node_address(config))
     lines = [*_services(session, address), *_records(session)]
     if session.flags.is_json:
         value = {"address": address, "lines": [asdict(line) for line in lines]}
@@ -160,8 +155,9 @@ def verify(session: Session) -> ExitCode:
             grade, text = wait_for(wanted, session.host, lambda _: None, lambda: False, timeout=limit)
             is_satisfied = is_satisfied and grade is Grade.OK
             session.console.text(f"{grade:<4} {step.name:<10} {text}")
-    if plan.address is not None:
-        for found in stale_lines(session.host, session.facts, last, IPv6Address(plan.address)):
+    config = present_config(session)
+    if config is not None:
+        for found in stale_lines(session.host, session.facts, last, node_address(config)):
             is_satisfied = False
             session.console.text(f"{Grade.FAIL:<4} address    {found.text}")
     return ExitCode.OK if is_satisfied else ExitCode.UNSATISFIED

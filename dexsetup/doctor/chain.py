@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
 from dexrouter.config import ConfigError, RouterConfig, load_config
-from dexrouter.crypto.keys import address_of, key_pair_from_private, parse_public_key
+from dexrouter.crypto.keys import address_of, parse_public_key
 from dexsetup.doctor.finding import AGAIN, Finding, Remedy
 from dexsetup.doctor.mail import mail_links, unit_at_boot, waiting_at_boot
 from dexsetup.doctor.phone import phone_link
@@ -21,7 +21,7 @@ from dexsetup.facts import Facts
 from dexsetup.host.base import FirewallState, Host
 from dexsetup.plan.events import Grade
 from dexsetup.steps.boot import NETWORK_TARGET
-from dexsetup.steps.configuration import udp_ports
+from dexsetup.steps.configuration import node_address, udp_ports
 from dexsetup.steps.firewall import SIP
 from dexsetup.steps.node import CONFIG
 from dexsetup.steps.router import CJDNS_UNIT, ROUTER_UNIT, WAIT_UNIT
@@ -53,7 +53,7 @@ def examine(
     yield finding
     if config is None:
         return
-    address = str(IPv6Address(bytes(key_pair_from_private(config.private_key.reveal()).address)))
+    address = str(node_address(config))
     unit, finding = _service(host)
     yield finding
     yield from _order_at_boot(host, facts, unit, is_mail_wanted=is_mail_wanted)

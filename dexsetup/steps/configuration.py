@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hmac import digest
 from ipaddress import IPv6Address, ip_interface
+from typing import TypeVar
 
 from dexrouter.config import BeaconMode, ConfigError, ConnectTo, RouterConfig, TunDevice, load_config
 from dexrouter.config.edit import (
@@ -24,12 +25,13 @@ from dexrouter.config.model import AllowedConnection, IpTunnel, TunnelAddress
 from dexrouter.config.spans import apply_edits
 from dexrouter.crypto.entropy import generate_password
 from dexrouter.crypto.keys import address_text, key_pair_from_private, public_key_text
-from dexsetup.answers.model import Allow, Node, Peer, Tunnel
+from dexsetup.answers.model import Allow, Entry, Node, Peer, Tunnel
 from dexsetup.errors import AnswersError
 
 __all__ = [
     "DEVICE",
     "is_taken_while_running",
+    "node_address",
     "udp_ports",
     "with_allowed",
     "with_identity",
@@ -39,6 +41,7 @@ __all__ = [
 
 DEVICE = "cjdns0"
 """Name of the mesh interface of a new node: a fixed one, so that firewalls can name it."""
+_EntryT = TypeVar("_EntryT", bound=Entry)
 _NEW_KEY_MARK = '// dexsetup: made new for the answer key = "new": '
 
 
@@ -55,7 +58,7 @@ def with_identity(present: bytes | None, node: Node, drawn: bytes, imported: byt
         data = present if imported is None else _with_key_of(present, imported)
     if node.key == "new" and not _is_marked(data):
         data = _marked(data if present is None else _with_key_of(data, drawn))
-    elif node.key.startswith("replace:") and _address(data) == _replaced(node):
+    elif node.key.startswith("replace:") and node_address(load_config(data)) == _replaced(node):
         data = _with_key_of(data, drawn)
     problems: list[str] = []
     for key, edit in (("udp_port", _with_port), ("lan_peering", _with_beacon), ("device", _with_device)):
@@ -74,15 +77,7 @@ def with_peers(data: bytes, peers: Sequence[Peer]) -> bytes:
     What an answer leaves out is taken from the entry that is there already. Raises AnswersError with the
     problems of all peers.
     """
-    problems: list[str] = []
-    for number, peer in enumerate(peers):
-        try:
-            data = _with_peer(data, peer)
-        except (ConfigError, ValueError) as error:
-            problems.append(f"peer[{number + 1}]: {error}")
-    if problems:
-        raise AnswersError(tuple(problems))
-    return data
+    return _with_each(data, "peer", peers, _with_peer)
 
 
 def with_allowed(data: bytes, allowed: Sequence[Allow], secret: bytes) -> bytes:
@@ -92,15 +87,7 @@ def with_allowed(data: bytes, allowed: Sequence[Allow], secret: bytes) -> bytes:
     answers gets one made of `secret` and the login, so that planning twice gives the same.
     Raises AnswersError.
     """
-    problems: list[str] = []
-    for number, one in enumerate(allowed):
-        try:
-            data = _with_allowed(data, one, secret)
-        except ConfigError as error:
-            problems.append(f"allow[{number + 1}]: {error}")
-    if problems:
-        raise AnswersError(tuple(problems))
-    return data
+    return _with_each(data, "allow", allowed, lambda data, one: _with_allowed(data, one, secret))
 
 
 def with_tunnels(data: bytes, tunnels: Sequence[Tunnel]) -> bytes:
@@ -108,12 +95,19 @@ def with_tunnels(data: bytes, tunnels: Sequence[Tunnel]) -> bytes:
 
     Raises AnswersError.
     """
+    return _with_each(data, "tunnel", tunnels, _with_tunnel)
+
+
+def _with_each(
+    data: bytes, name: str, entries: Sequence[_EntryT], put_in: Callable[[bytes, _EntryT], bytes]
+) -> bytes:
+    """Put one entry of a list in after the other; what is wrong with any of them is said of all at once."""
     problems: list[str] = []
-    for number, tunnel in enumerate(tunnels):
+    for number, entry in enumerate(entries):
         try:
-            data = _with_tunnel(data, tunnel)
-        except ConfigError as error:
-            problems.append(f"tunnel[{number + 1}]: {error}")
+            data = put_in(data, entry)
+        except (ConfigError, ValueError) as error:
+            problems.append(f"{name}[{number + 1}]: {error}")
     if problems:
         raise AnswersError(tuple(problems))
     return data
@@ -203,9 +197,9 @@ def _with_key_of(data: bytes, other: bytes) -> bytes:
     return data
 
 
-def _address(data: bytes) -> IPv6Address:
-    pair = key_pair_from_private(load_config(data).private_key.reveal())
-    return IPv6Address(bytes(pair.address))
+def node_address(config: RouterConfig) -> IPv6Address:
+    """Return the mesh address that belongs to a configuration's key."""
+    return IPv6Address(bytes(key_pair_from_private(config.private_key.reveal()).address))
 
 
 def _replaced(node: Node) -> IPv6Address:

@@ -9,16 +9,14 @@ the port that the files will have.
 from __future__ import annotations
 
 from collections.abc import Collection
-from ipaddress import IPv6Address
 
 from dexrouter.config import ConfigError, RouterConfig, load_config
-from dexrouter.crypto.keys import key_pair_from_private
 from dexsetup.answers.model import Answers, Node
 from dexsetup.answers.sense import is_switched_off
 from dexsetup.errors import AnswersError, MachineError
 from dexsetup.facts import Facts
 from dexsetup.steps.base import Inputs
-from dexsetup.steps.configuration import with_allowed, with_identity, with_peers, with_tunnels
+from dexsetup.steps.configuration import node_address, with_allowed, with_identity, with_peers, with_tunnels
 
 __all__ = [
     "CONFIG",
@@ -162,5 +160,4 @@ def service_address(inputs: Inputs) -> str:
 
 def address_of(data: bytes) -> str:
     """Return the mesh address of a configuration's key, as RFC 5952 writes it: the one form for all files."""
-    private = parsed(data).private_key.reveal()
-    return str(IPv6Address(bytes(key_pair_from_private(private).address)))
+    return str(node_address(parsed(data)))
