@@ -29,7 +29,7 @@ from dexrouter.config.errors import ConfigError
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Transmit
 from dexrouter.core.packets import HEAD_ROOM
-from dexrouter.core.peering import BeaconMode, PeerState
+from dexrouter.core.peer import BeaconMode, PeerState
 from dexrouter.crypto import base32
 from dexrouter.crypto.cryptoauth import CryptoError
 from dexrouter.crypto.keys import (

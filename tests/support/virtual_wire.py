@@ -15,7 +15,7 @@ from itertools import pairwise
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Output, PeerChanged, ToTun, Transmit
-from dexrouter.core.peering import Peer
+from dexrouter.core.peer import Peer
 from dexrouter.crypto.keys import KeyPair, generate_key_pair
 from dexrouter.crypto.users import Credentials
 from dexrouter.wire.ipv6 import rebuild

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from dexrouter.core.peering import BeaconMode
+from dexrouter.core.peer import BeaconMode
 from dexrouter.core.route_generation import RouteTable
 
 __all__ = [

@@ -1,6 +1,6 @@
 """One peer as the core knows it: who it is, how it is, and what has passed (spec 02 §6).
 
-The rules by which peers come, change and go are in peering.py.
+The rules by which peers come, change and go are in peering.py and liveness.py.
 """
 
 from __future__ import annotations
@@ -157,6 +157,13 @@ class Peer:
             and not self.is_silent
             and self.version >= OLDEST_COMPATIBLE_VERSION
         )
+
+    def begin_anew(self) -> None:
+        """Drop the session: the next packet is a hello, with the password that its last beacon told."""
+        self.session.reset()
+        if self.next_credentials is not None:
+            self.session.set_credentials(self.next_credentials)
+            self.next_credentials = None
 
     def __repr__(self) -> str:
         return f"<Peer {format_link_address(self.link_address)} {self.state.name}>"

@@ -1,14 +1,17 @@
-"""Peers: the nodes at the other end of this node's links (spec 02 §6 and §7).
+"""Peers: the nodes at the other end of this node's links, how they come and how they go (spec 02 §6).
 
 A peer is a link address on an interface with one CryptoAuth session and one interface of the switch. Peers
 are made in three ways: configured (we call, for ever), heard by a beacon, or by a hello from an address that
-was unknown (they call). Here is handshake, liveness, state and counting; frames are only wrapped and
-unwrapped.
+was unknown (they call).
 
     configured ──ping──► INIT ──key──► RECEIVED_KEY ──data──► ESTABLISHED ──silence 20 s──► UNRESPONSIVE
     hello heard ───────► UNAUTHENTICATED ──► RECEIVED_HELLO/SENT_KEY ──data──► ESTABLISHED      │
                                  │                                    any authentic packet ◄────┘
                                  └─ incoming and silent: forgotten
+
+Here is the handshake, and what packets go through that are not plain data; link_runs.py has the way of those
+that are, liveness.py what time does to a peer, beacons.py the announcements. Frames are only wrapped and
+unwrapped.
 
 Rules:
 
@@ -20,30 +23,20 @@ Rules:
   is sent no more bytes than came from it until its handshake is finished, and an established session is
   replaced only by one that is proven fresh (core/renewal.py).
 * Bounds are those of core/peer_table.py and, of handshakes a second, core/admission.py.
-
-Where this differs from the C router, for the better and invisible to it: hellos are repeated faster at first,
-and a session in which nothing is answered any more is begun anew by the side that called after 4 s, not after
-60, so that a restarted neighbour is back at once.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
-from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
 from dexrouter.core.admission import STRANGERS, Admission, is_handshake
+from dexrouter.core.beacons import LOCAL_PEERS, Beacons
+from dexrouter.core.link_runs import LinkRuns, Received
 from dexrouter.core.links import LinkAddress, LinkKind
-from dexrouter.core.outputs import Beacon, Buffer, Train, Transmit
-from dexrouter.core.packets import Packets, Spans
-from dexrouter.core.peer import (
-    LAZY_AFTER,
-    BeaconMode,
-    Interface,
-    Peer,
-    PeerState,
-)
+from dexrouter.core.liveness import Liveness
+from dexrouter.core.peer import LAZY_AFTER, BeaconMode, Interface, Peer, PeerState
 from dexrouter.core.peer_table import PeeringError, PeerTable
 from dexrouter.core.renewal import is_hello, take_hello
 from dexrouter.core.switch import Switch
@@ -51,78 +44,16 @@ from dexrouter.crypto.cryptoauth import CryptoError, Session, peek_handshake_key
 from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.keys import KeyPair, PublicKey, is_node_key
 from dexrouter.crypto.users import AuthorizedUsers, Credentials
-from dexrouter.wire.beacon import Beacon as BeaconContent
 from dexrouter.wire.crypto_header import HANDSHAKE_SIZE, CryptoHeader
-from dexrouter.wire.errors import WireError
 
-__all__ = [
-    "LOCAL_PEERS",
-    "BeaconMode",
-    "Interface",
-    "Peer",
-    "PeerState",
-    "Peering",
-    "PeeringError",
-    "Received",
-]
+__all__ = ["Peering"]
 
-TICK: Final = 1.024
-UNRESPONSIVE_AFTER: Final = 20.48
-FORGET_AFTER: Final = 262.144
-BEACON_INTERVAL: Final = 32.768
-"""Seconds; all as in spec 02 §7."""
-
-UNFINISHED_FORGET_AFTER: Final = 15.0
-"""A stranger's handshake that leads nowhere is forgotten after this (the C router: 262 s)."""
-
-SUCCESSOR_AFTER: Final = 10.0
+_SUCCESSOR_AFTER: Final = 10.0
 """Silence after which another node that authenticates may take over the link address of an incoming peer."""
 
-LOCAL_PEERS: Final = b"Local Peers"
-"""Login of those who heard our beacon."""
 
-SILENT_AFTER: Final = 4.5
-"""Silence, with three pings unanswered, after which nothing is routed through a peer any more.
-
-Its state word stays ESTABLISHED until UNRESPONSIVE_AFTER, as tools expect; but who would send through it is
-told at once that this way is shut, and finds another in a few seconds instead of twenty.
-"""
-
-SILENT_PINGS: Final = 3
-RENEW_AFTER: Final = 4.0
-"""Silence after which the calling side begins a new session, if it has asked at least twice."""
-
-_FIRST_RETRIES: Final = (0.25, 0.5, 1.0)
-"""Seconds between the first hellos; then once a tick."""
-
-_SEALED: Final = 20
-"""Bytes of a data packet in front of its payload: nonce and tag."""
-
-_LOOK_BACK: Final = 8
-"""Outputs among which a batch for the same peer is looked for."""
-
-_SLOW_PING: Final = 8
-"""An unresponsive peer is pinged at every eighth tick."""
-
-
-_NOTHING: Final = Spans([], [])
-
-Received = tuple[Peer, bytes]
-"""A frame for the switch, and the peer it came from."""
-
-
-class OpenedRun(NamedTuple):
-    """Frames for the switch that lie where their packets were."""
-
-    spans: Spans
-    slot: int | None
-    """Interface of the switch that they came from; None: there is no frame."""
-    next: int
-    """Number of the packet that is to be opened next."""
-
-
-class Peering:
-    """All peers of a node. Frames go through `receive` and `send`; what follows is in `outputs`."""
+class Peering(LinkRuns):
+    """All peers of a node. Frames go through `receive` and `send`, or in runs; what follows: `outputs`."""
 
     def __init__(
         self, *, own: KeyPair, users: AuthorizedUsers, switch: Switch, entropy: Entropy, now: float
@@ -130,13 +61,15 @@ class Peering:
         self._own = own
         self._users = users
         self._entropy = entropy
-        self._deadline = now
         self._admission = Admission()
         self.beacon_password = entropy(20)
         """Valid while this process runs; whoever hears our beacon may connect with it (spec 02 §4.1)."""
         users.add(Credentials(self.beacon_password, LOCAL_PEERS))
         self.interfaces: list[Interface] = []
+        self.drops: Counter[str] = Counter()
         self._table = PeerTable(switch)
+        self._liveness = Liveness(self._table, now)
+        self._beacons = Beacons(own.public, self.beacon_password, self.interfaces, self.drops, now)
         self.by_slot = self._table.by_slot
         self._by_link = self._table.by_link
         self.outputs = self._table.outputs
@@ -145,7 +78,6 @@ class Peering:
         """Peers that the pathfinder may use from now on (True) or no longer (False), in order."""
         self.pings_due: list[Peer] = []
         """Peers that a liveness ping should be sent to now; the node sends it through the switch."""
-        self.drops: Counter[str] = Counter()
 
     # -- set-up
 
@@ -157,9 +89,7 @@ class Peering:
 
     def set_beacon_mode(self, interface: int, mode: BeaconMode, now: float) -> None:
         """Switch beacons; with SENDING the first one goes out at once."""
-        self.interfaces[interface].beacon_mode = mode
-        self.interfaces[interface].next_beacon = now if mode is BeaconMode.SENDING else None
-        self._deadline = now
+        self._beacons.set_mode(self.interfaces[interface], mode, now)
 
     def connect(
         self,
@@ -182,20 +112,7 @@ class Peering:
         old = self._by_link.get((interface, link_address))
         if old is not None:
             self.forget(old, "replaced by a configured connection")
-        session = self._new_session(key, now, require_auth=False, credentials=credentials)
-        peer = self._table.add(
-            self.interfaces[interface],
-            link_address,
-            key,
-            session,
-            PeerState.INIT,
-            now,
-            is_incoming=False,
-            is_called=True,
-            name=name,
-        )
-        self._ping(peer, now)
-        return peer
+        return self._call(interface, link_address, key, credentials, now, is_incoming=False, name=name)
 
     def greet(self, interface: int, link_address: LinkAddress, key: PublicKey, now: float) -> None:
         """Say hello to a neighbour that had called us before this process began.
@@ -205,27 +122,14 @@ class Peering:
         """
         if (interface, link_address) in self._by_link or key == self._own.public or not is_node_key(key):
             return
-        session = self._new_session(key, now, require_auth=False, credentials=None)
-        here = self.interfaces[interface]
         try:
-            peer = self._table.add(
-                here, link_address, key, session, PeerState.INIT, now, is_incoming=True, is_called=True
-            )
+            self._call(interface, link_address, key, None, now, is_incoming=True)
         except PeeringError:
             self.drops["link.full"] += 1
-            return
-        self._ping(peer, now)
 
     def forget(self, peer: Peer, why: str) -> None:
         """Remove a peer: its session, its switch interface and its label are free again."""
         self._table.forget(peer, why)
-
-    def reset(self, peer: Peer) -> None:
-        """Begin a new session with the peer."""
-        peer.session.reset()
-        if peer.next_credentials is not None:
-            peer.session.set_credentials(peer.next_credentials)
-            peer.next_credentials = None
 
     def peers(self) -> Iterator[Peer]:
         """All peers, in order of creation."""
@@ -274,176 +178,47 @@ class Peering:
         packet = session.seal(frame, now)
         self._parts_for(peer).append(packet)
 
-    def open_run(
-        self, interface: int, source: LinkAddress, packets: Packets, first: int, now: float
-    ) -> OpenedRun:
-        """Open link packets in place from number `first` on, as many as are plain, or else that one.
-
-        The spans stay those of the datagrams: frames begin 20 bytes behind their starts.
-        """
-        spans = packets.spans
-        peer = self._by_link.get((interface, source))
-        if peer is not None and self._is_plain(peer):
-            peer.session.reset_if_timeout(now)
-            following, refused = peer.session.open_run(packets, spans, first, 0, now)
-            if refused is CryptoError.REPLAY:
-                self.drops["link.replay"] += 1
-            if following > first or refused is CryptoError.REPLAY:
-                # A replay has been opened already, so it must not be looked at again.
-                run = spans.part(first, following)
-                size = sum(run.sizes) - len(run.sizes) * _SEALED
-                self._count_in(peer, len(run.sizes), size, now)
-                return OpenedRun(run, peer.slot, following + (refused is CryptoError.REPLAY))
-        ((start, end),) = spans.part(first, first + 1)
-        received = self.receive(interface, source, bytes(packets.view[start:end]), now)
-        if received is None:
-            return OpenedRun(_NOTHING, None, first + 1)
-        peer, frame = received
-        start = end - len(frame)
-        packets.buffer[start:end] = frame
-        return OpenedRun(Spans([start - _SEALED], [len(frame) + _SEALED]), peer.slot, first + 1)
-
-    def open_lone(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> int | None:
-        """Open the one packet that has come, if it is plain: the interface of the switch that it came from.
-
-        None: it is untouched, and `open_run` has to look at it.
-        """
-        peer = self._by_link.get((interface, source))
-        if peer is None or not self._is_plain(peer):
-            return None
-        size = packets.spans.sizes[0]
-        if not peer.session.open_lone(packets, packets.spans.starts[0], size, now):
-            return None
-        size -= _SEALED
-        peer.bytes_in += size
-        peer.packets_in += 1
-        peer.bandwidth_in.add(size, now)
-        peer.last_message = now
-        return peer.slot
-
-    def send_run(self, peer: Peer, packets: Packets, run: Spans, offset: int, now: float) -> None:
-        """Wrap frames for a peer where they are; the datagrams begin at `offset` from the spans' starts."""
-        view = packets.view
-        is_plain = self._is_plain(peer) and peer.renewal is None
-        if not is_plain or not peer.session.seal_run(packets, run, offset, b"", b"", now):
-            frame_at = offset + _SEALED
-            for start, end in run:
-                self.send(peer, bytes(view[start + frame_at : end]), now)
-            return
-        size = sum(run.sizes) - len(run.sizes) * (offset + _SEALED)
-        peer.bytes_out += size
-        peer.bandwidth_out.add(size, now)
-        if len(run.sizes) == 1:
-            start = run.starts[0]
-            self._parts_for(peer).append(view[start + offset : start + run.sizes[0]])
-            return
-        joined = run.joined(offset)
-        if joined is None:
-            self._parts_for(peer).extend([view[start + offset : end] for start, end in run])
-            return
-        start, end, size = joined
-        self._parts_for(peer).append(Train(view[start:end], size))
-
-    @staticmethod
-    def _is_plain(peer: Peer) -> bool:
-        """Whether frames are only opened, sealed and counted: nothing is under way with this peer."""
-        return (
-            peer.state is PeerState.ESTABLISHED
-            and peer.session.is_established
-            and not peer.is_silent
-            and peer.allowance is None
-        )
-
-    def _count_in(self, peer: Peer, count: int, size: int, now: float) -> None:
-        if not count:
-            return
-        peer.bytes_in += size
-        peer.packets_in += count
-        peer.bandwidth_in.add(size, now)
-        peer.last_message = now
-
-    def _parts_for(self, peer: Peer) -> list[Buffer | Train]:
-        """Find what goes to this peer already: the edge sends it in one call. Between peers order is free."""
-        number, address = peer.interface.number, peer.link_address
-        if self.outputs:
-            for output in reversed(self.outputs[-_LOOK_BACK:]):
-                if type(output) is Transmit and output.address == address and output.interface == number:
-                    return output.parts
-        made = Transmit(number, address, [])
-        self.outputs.append(made)
-        return made.parts
-
     def receive_beacon(self, interface: int, source: LinkAddress, content: bytes, now: float) -> None:
         """Take a beacon: a new neighbour is called, a known one gets the new password (spec 02 §4.2)."""
-        here = self.interfaces[interface]
-        if here.beacon_mode is BeaconMode.DISABLED:
-            self.drops["beacon.disabled"] += 1
-            return
-        try:
-            beacon = BeaconContent.parse(content)
-        except WireError:
-            self.drops["beacon.short"] += 1
+        beacon = self._beacons.heard(self.interfaces[interface], content)
+        if beacon is None:
             return
         key = PublicKey(beacon.public_key)
-        if key == self._own.public:
-            return
-        if not is_node_key(key) or beacon.version < OLDEST_COMPATIBLE_VERSION:
-            self.drops["beacon.unusable"] += 1
-            return
         credentials = Credentials(password=beacon.password)
         peer = self._by_link.get((interface, source))
         if peer is not None and peer.key != key and peer.is_incoming:
-            if now - peer.last_message < SUCCESSOR_AFTER:
+            if now - peer.last_message < _SUCCESSOR_AFTER:
                 return
             self.forget(peer, "another node has its link address now")
             peer = None
         if peer is not None:
-            self._heard_again(peer, credentials)
+            _heard_again(peer, credentials)
             return
         if not self._table.has_room_for_call():
             self.drops["beacon.too_many"] += 1
             return
         self._make_room_for(key)
-        session = self._new_session(key, now, require_auth=False, credentials=credentials)
         try:
-            peer = self._table.add(
-                here, source, key, session, PeerState.INIT, now, is_incoming=True, is_called=True
-            )
+            peer = self._call(interface, source, key, credentials, now, is_incoming=True)
         except PeeringError:
             self.drops["link.full"] += 1
             return
         peer.version = beacon.version
-        self._ping(peer, now)
 
     def pong(self, peer: Peer, version: int, now: float) -> None:
         """Take the answer to a liveness ping: the peer's version is known now."""
-        was_routable = peer.is_routable
-        peer.version = version
-        peer.last_pong = now
-        peer.unanswered_pings = 0
-        peer.ping_count = 0
-        if not peer.is_compatible:
-            self._table.set_state(peer, PeerState.INCOMPATIBLE, f"protocol version {version}")
-        elif peer.is_routable and not was_routable:
-            self.routable_changes.append((peer, True))
+        self._liveness.pong(peer, version, now)
 
     # -- time
 
     def next_deadline(self) -> float:
         """When `poll` wants to be called."""
-        return self._deadline
+        return min(self._liveness.deadline, self._beacons.deadline)
 
     def poll(self, now: float) -> None:
         """Look after liveness and beacons. Early calls are harmless."""
-        self._deadline = now + BEACON_INTERVAL
-        for interface in self.interfaces:
-            self._poll_beacon(interface, now)
-        for peer in tuple(self.by_slot.values()):
-            if self._is_over(peer, now):
-                self.forget(peer, f"silent for {now - peer.last_message:.0f} s")
-                continue
-            self._poll_peer(peer, now)
-            self._deadline = min(self._deadline, peer.next_ping)
+        self.outputs += self._beacons.poll(now)
+        self.pings_due += self._liveness.poll(now)
 
     def resume(self, now: float) -> None:
         """Ping every peer at once, as after the machine has slept or the network has changed."""
@@ -456,95 +231,41 @@ class Peering:
 
         Only a hello is taken from an address that the peer does not know (spec 02 §1).
         """
-        peer.session.reset()
+        peer.begin_anew()
         peer.ping_count = 0
         self._ping(peer, now)
 
     # -- inside
 
-    def _heard_again(self, peer: Peer, credentials: Credentials) -> None:
-        """Take the password of a known neighbour's beacon.
-
-        A beacon is not signed: an established session lives on, and the password is for the one after it.
-        """
-        if not peer.is_incoming:
-            return
-        if peer.session.is_established:
-            peer.next_credentials = credentials
-        else:
-            peer.session.set_credentials(credentials)
-
-    def _poll_beacon(self, interface: Interface, now: float) -> None:
-        if interface.next_beacon is None:
-            return
-        if now < interface.next_beacon:
-            self._deadline = min(self._deadline, interface.next_beacon)
-            return
-        interface.next_beacon = now + BEACON_INTERVAL
-        content = BeaconContent(
-            version=PROTOCOL_VERSION, password=self.beacon_password, public_key=self._own.public
+    def _call(
+        self,
+        interface: int,
+        link_address: LinkAddress,
+        key: PublicKey,
+        credentials: Credentials | None,
+        now: float,
+        *,
+        is_incoming: bool,
+        name: str = "outer",
+    ) -> Peer:
+        """Add a peer that this side calls, and ping it: its hello needs something to carry."""
+        session = self._new_session(key, now, require_auth=False, credentials=credentials)
+        peer = self._table.add(
+            self.interfaces[interface],
+            link_address,
+            key,
+            session,
+            PeerState.INIT,
+            now,
+            is_incoming=is_incoming,
+            is_called=True,
+            name=name,
         )
-        self.outputs.append(Beacon(interface.number, content.encode()))
-
-    @staticmethod
-    def _is_over(peer: Peer, now: float) -> bool:
-        """Whether an incoming peer has been silent for so long that it is forgotten."""
-        if not peer.is_incoming:
-            return False
-        if peer.was_established:
-            return now >= peer.last_message + FORGET_AFTER
-        return now >= peer.created + UNFINISHED_FORGET_AFTER
-
-    def _poll_peer(self, peer: Peer, now: float) -> None:
-        if peer.renewal is not None and not peer.renewal.is_alive(now):
-            peer.renewal = None
-        if now < peer.next_ping:
-            return
-        if peer.allowance is not None:
-            # A stranger asks; we do not.
-            peer.next_ping = peer.created + UNFINISHED_FORGET_AFTER
-            return
-        if not peer.is_compatible:
-            self._poll_incompatible(peer, now)
-            return
-        silent = now - peer.last_message
-        if silent > UNRESPONSIVE_AFTER and peer.state is not PeerState.UNRESPONSIVE:
-            self._table.set_state(peer, PeerState.UNRESPONSIVE, f"silent for {silent:.0f} s")
-        elif silent > SILENT_AFTER and peer.unanswered_pings >= SILENT_PINGS and peer.is_routable:
-            self._table.set_silent(peer, silent=True)
-        lazy_at = peer.last_message + LAZY_AFTER
-        if peer.version and now < lazy_at:
-            peer.next_ping = lazy_at
-            return
-        if (
-            peer.is_called
-            and silent > RENEW_AFTER
-            and peer.unanswered_pings >= 2
-            and peer.session.is_established
-        ):
-            self.reset(peer)
         self._ping(peer, now)
-
-    def _poll_incompatible(self, peer: Peer, now: float) -> None:
-        """Ask a configured peer from time to time whether it speaks our language by now."""
-        peer.next_ping = now + FORGET_AFTER / 8
-        if not peer.is_incoming and now - peer.last_pong > FORGET_AFTER:
-            peer.version = 0
-            self.reset(peer)
-            self._table.set_state(peer, PeerState.INIT, "asked for its version again")
-            self._ping(peer, now)
+        return peer
 
     def _ping(self, peer: Peer, now: float) -> None:
-        if peer.state is PeerState.UNRESPONSIVE:
-            wait = TICK * _SLOW_PING
-        elif peer.ping_count < len(_FIRST_RETRIES):
-            wait = _FIRST_RETRIES[peer.ping_count]
-        else:
-            wait = TICK
-        peer.next_ping = now + wait
-        self._deadline = min(self._deadline, peer.next_ping)
-        peer.ping_count += 1
-        peer.unanswered_pings += 1
+        self._liveness.pinged(peer, now)
         self.pings_due.append(peer)
 
     def _receive_renewal(self, peer: Peer, packet: bytes, now: float) -> Received | None:
@@ -584,7 +305,7 @@ class Peering:
         Behind NAT an address is given to somebody else; the newcomer need not wait until the old entry is
         forgotten, but has to authenticate before anything of it is touched.
         """
-        if now - old.last_message < SUCCESSOR_AFTER:
+        if now - old.last_message < _SUCCESSOR_AFTER:
             self.drops["link.wrong_perm_pubkey"] += 1
             return None
         return self._receive_from_stranger(old.interface.number, old.link_address, packet, now, replaces=old)
@@ -680,3 +401,16 @@ class Peering:
             entropy=self._entropy,
             now=now,
         )
+
+
+def _heard_again(peer: Peer, credentials: Credentials) -> None:
+    """Take the password of a known neighbour's beacon.
+
+    A beacon is not signed: an established session lives on, and the password is for the one after it.
+    """
+    if not peer.is_incoming:
+        return
+    if peer.session.is_established:
+        peer.next_credentials = credentials
+    else:
+        peer.session.set_credentials(credentials)

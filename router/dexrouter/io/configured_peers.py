@@ -14,7 +14,8 @@ from typing import Final
 from dexrouter.config import ConnectTo, Family, bytes_of
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.node import Node
-from dexrouter.core.peering import Peer, PeeringError
+from dexrouter.core.peer import Peer
+from dexrouter.core.peer_table import PeeringError
 from dexrouter.crypto.keys import parse_public_key, public_key_text
 from dexrouter.crypto.users import Credentials
 from dexrouter.io.log import event

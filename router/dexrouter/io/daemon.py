@@ -33,7 +33,8 @@ from dexrouter.core.iptunnel import TunnelError
 from dexrouter.core.links import LinkKind, format_link_address
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Assigned, Beacon, PeerChanged, ToTun, Transmit
-from dexrouter.core.peering import BeaconMode, PeeringError, PeerState
+from dexrouter.core.peer import BeaconMode, PeerState
+from dexrouter.core.peer_table import PeeringError
 from dexrouter.crypto.keys import (
     PublicKey,
     address_text,

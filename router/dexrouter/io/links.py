@@ -21,7 +21,7 @@ from dexrouter.admin.edge import EdgeError
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Buffer, Train
-from dexrouter.core.peering import BeaconMode
+from dexrouter.core.peer import BeaconMode
 from dexrouter.io import netlink
 from dexrouter.io.beacons import BeaconSocket
 from dexrouter.io.clock import boot_time

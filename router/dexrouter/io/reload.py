@@ -29,7 +29,7 @@ from dexrouter.config import (
 )
 from dexrouter.core.iptunnel import TunnelError
 from dexrouter.core.node import Node
-from dexrouter.core.peering import PeeringError
+from dexrouter.core.peer_table import PeeringError
 from dexrouter.crypto.keys import parse_address, parse_public_key, public_key_text
 from dexrouter.crypto.users import AuthorizedUsers, Credentials
 from dexrouter.io.configured_peers import ConfiguredPeers, Entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dexrouter.core.peering import PeerState
+from dexrouter.core.peer import PeerState
 from virtual_wire import World, echo_request
 
 SEEDS = st.integers(0, 2**32)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Transmit
-from dexrouter.core.peering import BeaconMode, PeerState
+from dexrouter.core.peer import BeaconMode, PeerState
 from dexrouter.crypto.keys import generate_key_pair
 from dexrouter.wire.control import ErrorCode, KeyPing, Ping, SwitchError
 from dexrouter.wire.switch_header import SwitchHeader

@@ -12,7 +12,7 @@ from dexrouter.admin.table import Source
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Transmit
-from dexrouter.core.peering import BeaconMode
+from dexrouter.core.peer import BeaconMode
 from dexrouter.core.route_generation import RouteTable
 from dexrouter.crypto.entropy import SeededEntropy
 from dexrouter.crypto.keys import generate_key_pair

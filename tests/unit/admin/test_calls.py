@@ -8,7 +8,7 @@ import pytest
 
 from dexrouter.admin.auth import cookie_at, sign
 from dexrouter.core.outputs import ToTun
-from dexrouter.core.peering import BeaconMode, PeerState
+from dexrouter.core.peer import BeaconMode, PeerState
 from dexrouter.crypto.keys import address_text, parse_node, public_key_text
 from dexrouter.wire.control import NO_UDP_ADDRESS, LlAddrQuery, LlAddrReply, UdpAddress, parse_control
 from dexrouter.wire.labels import format_label

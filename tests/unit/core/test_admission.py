@@ -10,7 +10,7 @@ from dexrouter.core import sessions as sessions_module
 from dexrouter.core.admission import STRANGERS, Admission
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.node import Node
-from dexrouter.core.peering import BeaconMode
+from dexrouter.core.peer import BeaconMode
 from dexrouter.crypto.cryptoauth import Session
 from dexrouter.crypto.keys import KeyPair, generate_key_pair
 from dexrouter.crypto.users import AuthorizedUsers, Credentials

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from dexrouter.core.beacons import LOCAL_PEERS
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Beacon, Transmit
-from dexrouter.core.peering import LOCAL_PEERS, BeaconMode, Peer, PeerState
+from dexrouter.core.peer import BeaconMode, Peer, PeerState
 from dexrouter.crypto.keys import PublicKey, generate_key_pair
 from dexrouter.crypto.users import Credentials
 from dexrouter.wire.beacon import Beacon as Content

@@ -9,7 +9,8 @@ import pytest
 
 from dexrouter.core.node import Node
 from dexrouter.core.outputs import Output, PeerChanged, Transmit
-from dexrouter.core.peering import Peer, PeeringError, PeerState
+from dexrouter.core.peer import Peer, PeerState
+from dexrouter.core.peer_table import PeeringError
 from dexrouter.crypto.cryptoauth import Session
 from dexrouter.crypto.keys import KeyPair, PublicKey, address_of, generate_key_pair
 from dexrouter.crypto.users import AuthorizedUsers, Credentials

@@ -9,7 +9,7 @@ import pytest
 from dexrouter.config import ConnectTo
 from dexrouter.config.address import AddressError, SocketAddress, parse_socket_address
 from dexrouter.core.links import LinkAddress
-from dexrouter.core.peering import PeeringError
+from dexrouter.core.peer_table import PeeringError
 from dexrouter.crypto.keys import public_key_text
 from dexrouter.io.configured_peers import ConfiguredPeers, link_address_of
 from remote import RemotePeer, make_node

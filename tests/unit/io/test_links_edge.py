@@ -9,7 +9,7 @@ import pytest
 from dexrouter.admin.edge import EdgeError
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.node import Node
-from dexrouter.core.peering import BeaconMode
+from dexrouter.core.peer import BeaconMode
 from dexrouter.io.ethernet import EthernetDevice
 from dexrouter.io.links import Links, source_address
 from dexrouter.io.loop import EventLoop

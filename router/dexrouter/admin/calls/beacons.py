@@ -8,7 +8,7 @@ from typing import Final
 from dexrouter.admin.message import Reply
 from dexrouter.admin.table import Call, CallError
 from dexrouter.core.links import LinkKind
-from dexrouter.core.peering import BeaconMode
+from dexrouter.core.peer import BeaconMode
 
 __all__ = ["set_beacon"]
 

@@ -6,8 +6,9 @@ from typing import Final
 
 from dexrouter.admin.message import Reply, Value
 from dexrouter.admin.table import INT, OK, TEXT, TEXT_REQUIRED, Call, CallError, Table, one_page, present
+from dexrouter.core.beacons import LOCAL_PEERS
 from dexrouter.core.links import format_link_address
-from dexrouter.core.peering import LOCAL_PEERS, Peer
+from dexrouter.core.peer import Peer
 from dexrouter.crypto.keys import KeyParseError, PublicKey, format_node, parse_public_key
 
 __all__ = ["TABLE"]
@@ -69,10 +70,9 @@ def disconnect_peer(call: Call) -> Reply:
 @TABLE.function("InterfaceController_resetPeering", pubkey=TEXT)
 def reset_peering(call: Call) -> Reply:
     """Begin new sessions with the peers of a key, or with all."""
-    peering = call.context.node.peering
-    peers = peering.peers() if call.raw("pubkey") is None else _peers_of(_key(call), call)
-    for peer in peers:
-        peering.reset(peer)
+    everybody = call.raw("pubkey") is None
+    for peer in call.context.node.peering.peers() if everybody else _peers_of(_key(call), call):
+        peer.begin_anew()
     return {"success": 1}
 
 

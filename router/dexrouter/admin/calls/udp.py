@@ -19,7 +19,8 @@ from dexrouter.admin.table import (
     present,
 )
 from dexrouter.core.links import LinkAddress, LinkKind
-from dexrouter.core.peering import Interface, PeeringError
+from dexrouter.core.peer import Interface
+from dexrouter.core.peer_table import PeeringError
 from dexrouter.crypto.users import Credentials
 
 __all__ = ["TABLE", "connect"]
