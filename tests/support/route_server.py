@@ -1,8 +1,7 @@
 """A route server beside a node, for tests only, and a world in which nodes are found by nothing else.
 
 The server checks announcements in the order of the existing servers (spec 05 §10.5), keeps the links that
-both ends announce, and answers `gr` with the path of fewest hops. Its own links it knows from its node's
-table of peers and from what the peers announce.
+both ends announce, and answers `gr` with the path of fewest hops. Its router is a client like the others.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ class RouteServerNode(SubnodeLike):
 
     known: dict[Address, _Known]
     errors: list[str]
-    """What was said of every announcement."""
+    """What was said of every announcement of another node."""
 
     asked: list[bytes]
     """Addresses that were asked for."""
@@ -87,6 +86,13 @@ class RouteServerNode(SubnodeLike):
             assert frame is not None
             self._forward(frame, ROUTER, now)
 
+    def _send_message(self, key: PublicKey, version: int, path: int, content: bytes, now: float) -> None:
+        if key != self.own.public:
+            super()._send_message(key, version, path, content, now)
+        elif not self.is_silent:
+            reply = self._answer(DhtMessage.parse(content), self.own.address, now).encode()
+            assert self.route_server.message(self.own.public, reply, now)
+
     def _answer(self, query: DhtMessage, sender: Address, now: float) -> DhtMessage:
         time = int(self.clock + now * 1000)
         known = self.known.get(sender)
@@ -96,7 +102,8 @@ class RouteServerNode(SubnodeLike):
         if query.snode_query == b"ann":
             assert query.announcement is not None
             error, state_hash = self._announced(query.announcement, time)
-            self.errors.append(error)
+            if sender != self.own.address:
+                self.errors.append(error)
         elif query.snode_query == b"gr":
             assert query.source is not None
             assert query.target is not None
@@ -156,14 +163,6 @@ class RouteServerNode(SubnodeLike):
         for address, known in self.known.items():
             for other, link in known.labels().items():
                 said.setdefault(Address(other), {})[address] = link.label
-        for peer in self.peering.by_slot.values():
-            own_link = (
-                self.known[peer.address].labels().get(self.own.address)
-                if peer.address in self.known
-                else None
-            )
-            if peer.is_routable and own_link is not None:
-                said.setdefault(peer.address, {})[self.own.address] = own_link.number
         return {
             here: {there: label for there, label in links.items() if here in said.get(there, {})}
             for here, links in said.items()

@@ -314,6 +314,8 @@ class Node(DataPath):
         if ContentType.CJDHT in self.handlers.types:
             flags, address = RouteFlag.PATHFINDER, address_of(key)
             self._show(Routed(ContentType.CJDHT, content, flags, key, path, version, address))
+        if key == self.own.public:
+            return  # The route server beside us is one of those who have seen it.
         frame = self.sessions.send_message(key, version, path, content, now)
         if frame is not None:
             self._forward(frame, ROUTER, now)
@@ -337,7 +339,11 @@ class Node(DataPath):
         if routed.flags & RouteFlag.CONTROL:
             self._forward(self._control_frame(routed.label, routed.content), ROUTER, now)
         elif routed.address == self.own.address:
-            self.drops["handlers.to_self"] += 1
+            is_message = routed.content_type == ContentType.CJDHT
+            if is_message and self.route_server.message(self.own.public, routed.content, now):
+                self._is_stirred = True
+            else:
+                self.drops["handlers.to_self"] += 1
         elif routed.content_type == ContentType.CJDHT and routed.label and is_node_key(PublicKey(routed.key)):
             frame = self.sessions.send_message(
                 PublicKey(routed.key), routed.version, routed.label, routed.content, now

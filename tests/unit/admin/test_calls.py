@@ -9,9 +9,10 @@ import pytest
 from dexrouter.admin.auth import cookie_at, sign
 from dexrouter.core.outputs import ToTun
 from dexrouter.core.peer import BeaconMode, PeerState
+from dexrouter.core.routeserver.queries import RouteServer
 from dexrouter.crypto.keys import address_text, parse_node, public_key_text
 from dexrouter.wire.control import NO_UDP_ADDRESS, LlAddrQuery, LlAddrReply, UdpAddress, parse_control
-from dexrouter.wire.labels import format_label
+from dexrouter.wire.labels import SELF_LABEL, format_label
 from dexrouter.wire.route_header import Routed
 from tests.unit.admin.rig import CLIENT, PEER_PASSWORD, Reply, Rig
 
@@ -162,7 +163,7 @@ def test_what_v22_asks_by_a_ping_can_be_asked(line: Rig) -> None:
     assert line.call("SwitchPinger_ping", path=path, rpath=1)["rpath"] == path
     assert "snode" not in line.call("SwitchPinger_ping", path=path, snode=1)
     middle = line.mesh.nodes[1]
-    middle.route_server.hunter.authorized[middle.own.public] = None
+    middle.route_server.active = RouteServer(middle.own.public, 21, SELF_LABEL)
     middle.flush(line.mesh.now)
     snode = parse_node(str(line.call("SwitchPinger_ping", path=path, snode=1)["snode"]))
     assert (snode.key, snode.version) == (middle.own.public, 21)

@@ -35,15 +35,6 @@ def test_no_key(rig: Rig, name: str) -> None:
     assert rig.call(name, key="bad")["error"] == "parse_error"
 
 
-def test_the_own_key_makes_the_node_tell_of_itself(rig: Rig) -> None:
-    """At once, and no longer when it is removed."""
-    key = public_key_text(rig.node.own.public)
-    rig.call("SupernodeHunter_addSnode", key=key)
-    assert rig.node.control.route_server == (rig.node.own.public, 21, 1)
-    rig.call("SupernodeHunter_removeSnode", key=key)
-    assert rig.node.control.route_server is None
-
-
 def test_the_server_in_use_is_named(rig: Rig) -> None:
     """By version, path and key, and whether it is a preferred one."""
     status = rig.call_open("SupernodeHunter_status")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from dexrouter.core.handlers import MOST, Handlers
+from dexrouter.core.routeserver.client import RouteServerClient
 from dexrouter.wire.checksum import internet_checksum, pseudo_header_sum
 from dexrouter.wire.control import Ping, Pong, parse_control
 from dexrouter.wire.dht import DhtMessage
 from dexrouter.wire.encoding_scheme import V358
 from dexrouter.wire.ipv6 import rebuild
+from dexrouter.wire.labels import SELF_LABEL
 from dexrouter.wire.route_header import HANDLERS, Routed, RouteFlag
 from dexrouter.wire.session_frame import ContentType
 from virtual_wire import World
@@ -146,6 +148,28 @@ def test_a_program_sends_a_router_message(world: World) -> None:
     world.from_tun("A", from_program(world, made))
     world.run(0.5)
     assert any(b"5:12345" in one.content for one in shown(world) if one.flags & RouteFlag.INCOMING)
+
+
+def test_a_route_server_is_asked_by_its_own_router_and_answers_it(world: World) -> None:
+    """It sees the question with our own key and the path to ourselves; its answer goes to the router."""
+    node, key = world.nodes["A"], world.key("A")
+    node.handlers.register(PORT, ContentType.CJDHT)
+    node.route_server = RouteServerClient(own=key, entropy=bytes, supernodes=[key.public], now=world.now)
+    node.flush(world.now)
+    world.run(0.5)
+    (asked,) = (one for one in shown(world) if one.key == key.public)
+    assert (asked.label, asked.version, asked.flags) == (SELF_LABEL, 21, RouteFlag.PATHFINDER)
+    question = DhtMessage.parse(asked.content)
+    assert question.snode_query == b"pn"
+    answer = DhtMessage(txid=question.txid, version=21, receive_time=1_795_000_000_000).encode()
+    made = Routed(ContentType.CJDHT, answer, RouteFlag.OUTGOING, key.public, SELF_LABEL, 21, key.address)
+    world.from_tun("A", from_program(world, made))
+    world.run(0.5)
+    assert node.route_server.active is not None
+    assert node.control.route_server == (key.public, 21, SELF_LABEL)
+    assert all(one.content != answer for one in shown(world))
+    world.from_tun("A", from_program(world, made))
+    assert node.drops["handlers.to_self"] == 1
 
 
 def test_what_is_no_request_of_a_registered_program_is_dropped_by_name(world: World) -> None:

@@ -78,6 +78,31 @@ def test_without_route_server_the_same_line_stays_apart() -> None:
     assert packet not in world.tun["e"]
 
 
+def test_the_router_beside_a_server_is_a_client_like_the_others() -> None:
+    """It announces its links to the program beside it, needs no session for that, and asks it for paths."""
+    world = _line("a", "b", "s", "c", servers="s")
+    world.wait(lambda: len(_links(world, "s", "s")) == 2, seconds=30)
+    for peer in ("b", "c"):
+        assert _links(world, "s", "s")[world.key(peer).address] == world.peer(peer, "s").label
+    client = _client(world, "s")
+    assert client.active is not None
+    assert client.active.path == SELF_LABEL
+    assert world.key("s").address not in world.nodes["s"].sessions.by_address
+    world.wait(lambda: len(_links(world, "s", "a")) == 1, seconds=30)
+    _reach(world, "s", "a", seconds=10)
+    assert world.key("a").address in world.server("s").asked
+
+
+def test_a_server_that_does_not_run_is_told_to_nobody() -> None:
+    """Its router waits for it, and tells others of it when it answers."""
+    world = _line("s", "a", servers="s")
+    world.server("s").is_silent = True
+    world.run(30.0)
+    assert world.nodes["s"].control.route_server is None
+    world.server("s").is_silent = False
+    world.wait(lambda: _is_adopted(world, "a", "s"), seconds=30)
+
+
 def test_links_are_announced_with_the_labels_of_the_peers() -> None:
     """The server learns the label from each peer to the node that announces; lost peers are withdrawn."""
     world = _line("s", "a", "b", servers="s")

@@ -26,7 +26,7 @@ from dexrouter.core.metric import SUPERNODE_ANSWER, SUPERNODE_PATH
 from dexrouter.core.pathfinder.outputs import PathFound, SendMessage
 from dexrouter.core.peer import Peer
 from dexrouter.core.routeserver.announcer import CYCLE, KNOWS_RPATH, Announcer, Neighbour
-from dexrouter.core.routeserver.hunter import Hunter
+from dexrouter.core.routeserver.hunter import HUNT_EVERY, Hunter
 from dexrouter.core.routeserver.outputs import AskPeer, RouteServerOutput
 from dexrouter.core.routeserver.queries import Kind, Queries, Query, RouteServer
 from dexrouter.crypto.entropy import Entropy
@@ -47,7 +47,8 @@ MAX_SEARCHES: Final = 256
 class RouteServerClient:
     """One node's client. `supernodes` None: it does nothing at all; empty: any server is good.
 
-    A node with its own key among them has a route server beside it, and tells others of that one.
+    A node with its own key among them has a route server beside it and uses no other. It is a client like
+    everybody: what it does not announce, nobody is routed through. Its messages go to the program beside it.
     """
 
     def __init__(
@@ -78,8 +79,6 @@ class RouteServerClient:
     @property
     def advertised(self) -> tuple[PublicKey, int, int] | None:
         """Key, version and path of the server that others are told of."""
-        if self._own.public in self.hunter.authorized:
-            return self._own.public, PROTOCOL_VERSION, SELF_LABEL
         server = self.active
         return (server.key, server.version, server.path) if server else None
 
@@ -92,7 +91,7 @@ class RouteServerClient:
 
     def next_deadline(self) -> float | None:
         """When `poll` wants to be called; None: never."""
-        if not self._is_enabled or self._own.public in self.hunter.authorized:
+        if not self._is_enabled:
             return None
         deadlines = [self._queries.next_deadline()]
         if not self.is_authorized and self._trial is None:
@@ -118,6 +117,10 @@ class RouteServerClient:
             self._tend(self.active, now)
 
     def _hunt(self, routable: list[Peer], now: float) -> None:
+        if self._own.public in self.hunter.authorized:
+            self.hunter.next_hunt = now + HUNT_EVERY
+            self._try(RouteServer(self._own.public, PROTOCOL_VERSION, SELF_LABEL), now)
+            return
         peer = self.hunter.next_peer(routable, now)
         if peer is None:
             candidate = self.hunter.end_round(len(routable))
@@ -227,7 +230,7 @@ class RouteServerClient:
         server = query.asked
         self.active = RouteServer(server.key, max(message.version, OLDEST_COMPATIBLE_VERSION), server.path)
         self._is_announcing = False
-        self._has_path = False
+        self._has_path = server.key == self._own.public
         self._next_path_question = self._next_look = now
         self.announcer.adopt(address_of(server.key), skew, now)
         self._found(self.active, server.path, SUPERNODE_PATH)
@@ -254,6 +257,8 @@ class RouteServerClient:
         self._found(node, node.path, SUPERNODE_PATH)
 
     def _found(self, node: RouteServer, path: int, metric: int) -> None:
+        if node.key == self._own.public:
+            return
         self._outputs.append(PathFound(node.key, address_of(node.key), node.version, path, metric))
 
     def _unanswered(self, query: Query, now: float) -> None:
