@@ -23,8 +23,9 @@ from typing import Final, Self
 
 from dexrouter import PROTOCOL_VERSION
 from dexrouter.config import AddressError, ConnectTo, Family, parse_peer_address
-from dexrouter.crypto.cryptoauth import CryptoError, Session, peek_handshake_key
+from dexrouter.crypto.cryptoauth import CryptoError, Session
 from dexrouter.crypto.entropy import Entropy
+from dexrouter.crypto.handshake import peek_handshake_key
 from dexrouter.crypto.keys import KeyPair, KeyParseError, generate_key_pair, parse_public_key
 from dexrouter.crypto.users import AuthorizedUsers, Credentials
 from dexrouter.wire.control import CONTROL_WORD, Ping, Pong, parse_control

@@ -40,8 +40,9 @@ from dexrouter.core.peer import LAZY_AFTER, BeaconMode, Interface, Peer, PeerSta
 from dexrouter.core.peer_table import PeeringError, PeerTable
 from dexrouter.core.renewal import is_hello, take_hello
 from dexrouter.core.switch import Switch
-from dexrouter.crypto.cryptoauth import CryptoError, Session, peek_handshake_key
+from dexrouter.crypto.cryptoauth import CryptoError, Session
 from dexrouter.crypto.entropy import Entropy
+from dexrouter.crypto.handshake import peek_handshake_key
 from dexrouter.crypto.keys import KeyPair, PublicKey, is_node_key
 from dexrouter.crypto.users import AuthorizedUsers, Credentials
 from dexrouter.wire.crypto_header import HANDSHAKE_SIZE, CryptoHeader

@@ -39,9 +39,10 @@ from dexrouter.core.session import (
     SessionEvent,
     UnknownHandle,
 )
-from dexrouter.crypto.cryptoauth import CryptoError, State, peek_handshake_key
+from dexrouter.crypto.cryptoauth import CryptoError, State
 from dexrouter.crypto.cryptoauth import Session as CryptoSession
 from dexrouter.crypto.entropy import Entropy
+from dexrouter.crypto.handshake import peek_handshake_key
 from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_node_key
 from dexrouter.crypto.users import AuthorizedUsers
 from dexrouter.wire.encoding_scheme import V358

@@ -1,7 +1,7 @@
 """What a handshake packet does to a CryptoAuth session, as data (spec 01 §6 and §8).
 
 Rows are phases of the session, columns are kinds of authentic packets, cells are actions or the error by
-which the packet is refused. `cryptoauth.py` carries the actions out.
+which the packet is refused. `handshake.py` carries the actions out.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ from itertools import product
 
 import pytest
 
-from dexrouter.crypto.cryptoauth import COUNTER_LIMIT, CryptoError, Session, State, peek_handshake_key
+from dexrouter.crypto.cryptoauth import CryptoError, Session, State
 from dexrouter.crypto.entropy import SeededEntropy
+from dexrouter.crypto.handshake import COUNTER_LIMIT, peek_handshake_key
 from dexrouter.crypto.keys import (
     Address,
     KeyPair,

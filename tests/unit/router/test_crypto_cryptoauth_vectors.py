@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from dexrouter.crypto.cryptoauth import CryptoError, Session, peek_handshake_key
+from dexrouter.crypto.cryptoauth import CryptoError, Session
+from dexrouter.crypto.handshake import peek_handshake_key
 from dexrouter.crypto.keys import KeyPair, PublicKey, key_pair_from_private
 from dexrouter.crypto.primitives import (
     box_secret,
