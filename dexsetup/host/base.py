@@ -332,6 +332,10 @@ class Host(Protocol):
         """Hold the lock file for a while. Raises LockedError with the text of its holder."""
         ...
 
+    def has_blackhole(self, network: str, metric: int) -> bool | None:
+        """Whether the kernel has an IPv6 route of this metric at which packets end. None: nobody can say."""
+        ...
+
     # -- changing: each call is one mutation
     def append(self, path: str, content: bytes) -> None:
         """Add to a file of root's alone (made with mode 0600) and fsync it: journals and logs."""
@@ -387,6 +391,14 @@ class Host(Protocol):
 
     def remove_system_user(self, name: str) -> None:
         """Remove the account and its group."""
+        ...
+
+    def add_blackhole(self, network: str, metric: int) -> None:
+        """Add such a route, to the running kernel alone."""
+        ...
+
+    def remove_blackhole(self, network: str, metric: int) -> None:
+        """Take it away."""
         ...
 
     def run(self, argv: Sequence[str], *, timeout: float, progress: ProgressSink | None = None) -> Completed:

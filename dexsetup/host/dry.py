@@ -14,7 +14,7 @@ _LOOKING = frozenset(
         "read", "stat", "list_directory", "list_tree", "list_source", "probe", "check_content", "now",
         "wall_clock", "sleep", "is_live", "network", "name", "is_pristine", "installed", "state",
         "survives_reboot", "zone_of_uplink", "is_open", "zones_in_use", "has_rule", "zone_members",
-        "zone_openings", "default_zone",
+        "zone_openings", "default_zone", "has_blackhole",
     }
 )  # fmt: skip
 _PARTS = frozenset({"packages", "services", "firewall"})

@@ -315,6 +315,7 @@ class FakeHost:
         self.validators: dict[str, Callable[[bytes], str]] = {}
         self.sources: dict[str, dict[str, bytes]] = {}
         """Trees outside of the fake machine that copy_tree may copy."""
+        self.blackholes: set[tuple[str, int]] = set()
         self.locked_by = ""
         self.packages = FakePackages(self)
         self.services = FakeServices(self)
@@ -340,6 +341,7 @@ class FakeHost:
         return {
             "files": {path: node for path, node in self.nodes.items() if not path.startswith(own)},
             "users": set(self.users),
+            "blackholes": set(self.blackholes),
             "units": {
                 name: (state.enabled, state.active)
                 for name, state in self.services.units.items()
@@ -413,6 +415,10 @@ class FakeHost:
         """Ask the test's validator."""
         validator = self.validators.get(argv[0])
         return "" if validator is None else validator(content)
+
+    def has_blackhole(self, network: str, metric: int) -> bool | None:
+        """Whether it was added."""
+        return (network, metric) in self.blackholes
 
     def now(self) -> float:
         """Return the time that was slept."""
@@ -519,6 +525,14 @@ class FakeHost:
         self.users.discard(name)
         self._accounts()
 
+    def add_blackhole(self, network: str, metric: int) -> None:
+        """Add it."""
+        self.blackholes.add((network, metric))
+
+    def remove_blackhole(self, network: str, metric: int) -> None:
+        """Take it away."""
+        self.blackholes.remove((network, metric))
+
     def run(self, argv: Sequence[str], *, timeout: float, progress: ProgressSink | None = None) -> Completed:
         """Answer like probe."""
         return self.probe(argv)
@@ -547,7 +561,7 @@ _MUTATIONS = frozenset(
         "append", "write", "remove", "make_directory", "remove_directory", "make_link", "copy_tree",
         "remove_tree", "move_tree", "add_system_user", "remove_system_user", "run", "install",
         "reload_definitions", "enable", "disable", "start", "stop", "restart", "open_port", "close_port",
-        "add_rule", "remove_rule", "release_interface", "reload",
+        "add_rule", "remove_rule", "release_interface", "reload", "add_blackhole", "remove_blackhole",
     }
 )  # fmt: skip
 _PARTS = frozenset({"packages", "services", "firewall"})

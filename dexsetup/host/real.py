@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dexsetup.errors import HostError
+from dexsetup.host import blackholes
 from dexsetup.host.base import Completed, Firewall, PackageManager, ProgressSink, ServiceManager
 from dexsetup.host.commands import NOT_THERE, run_command
 from dexsetup.host.direct import Direct
@@ -78,6 +79,18 @@ class RealHost(PosixFiles):
     def remove_system_user(self, name: str) -> None:
         """Remove the account; its group goes with it."""
         self._must(["userdel", name])
+
+    def has_blackhole(self, network: str, metric: int) -> bool | None:
+        """Ask the kernel."""
+        return blackholes.has_blackhole(self.run, network, metric)
+
+    def add_blackhole(self, network: str, metric: int) -> None:
+        """Add the route."""
+        blackholes.add_blackhole(self.run, network, metric)
+
+    def remove_blackhole(self, network: str, metric: int) -> None:
+        """Take the route away."""
+        blackholes.remove_blackhole(self.run, network, metric)
 
     def _must(self, argv: list[str]) -> None:
         done = run_command(argv, timeout=_SECONDS)

@@ -225,6 +225,16 @@ class RootedHost(PosixFiles):
         """Refuse."""
         raise HostError(f"{argv[0]} is not run in a directory")
 
+    def has_blackhole(self, network: str, metric: int) -> bool | None:
+        """There is no kernel to ask."""
+        return None
+
+    def add_blackhole(self, network: str, metric: int) -> None:
+        """Refuse: a handler looks at `is_live` first."""
+        raise HostError(f"a directory has no routes, so none for {network}")
+
+    remove_blackhole = add_blackhole
+
     def write(
         self,
         path: str,

@@ -19,6 +19,7 @@ from dexsetup.exposure import Door
 
 __all__ = [
     "AddressBound",
+    "BlackholeRoute",
     "Directory",
     "FileSharing",
     "FirewallOpening",
@@ -188,6 +189,18 @@ class FirewallRule:
     is_wanted: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class BlackholeRoute:
+    """A route of IPv6 at which packets end that no better route takes."""
+
+    network: str
+    metric: int
+    what: str
+    """What it is for, in a sentence."""
+    kept_for: tuple[str, ...] = ()
+    """Units that need it: undo leaves it while one of them runs."""
+
+
 Resource = (
     ManagedFile
     | Directory
@@ -199,6 +212,7 @@ Resource = (
     | FirewallOpening
     | LoadedZone
     | FirewallRule
+    | BlackholeRoute
 )
 
 

@@ -14,6 +14,7 @@ from dexsetup.answers.model import Answers
 from dexsetup.facts import Facts
 from dexsetup.plan.model import (
     AddressBound,
+    BlackholeRoute,
     Link,
     ManagedFile,
     Resource,
@@ -60,6 +61,9 @@ _OURS = b"Written by dexsetup"
 _COMMANDS = ("dexctl", "dexrouter", "dexsetup")
 _PRIVILEGED_PORTS_END = 1024
 _ADDRESS_SECONDS = 60.0
+_MESH_NETWORK, _BLACKHOLE_METRIC = "fc00::/8", 500
+"""The route that our router's units set before they start; the mesh interface's own has a lower metric."""
+_BLACKHOLE_WORDS = "While the router is down, what is sent to mesh addresses ends there, not in the clear."
 
 
 class RouterStep(ReadsConfig):
@@ -114,8 +118,9 @@ def _cjdns_router(inputs: Inputs) -> tuple[Resource, ...]:
     )
     found = () if _has_unit(facts, CJDNS_UNIT) else (_found_unit(inputs),)
     files = (drop_in.path, *(file.path for file in found))
+    blackhole = (_blackhole(facts),) if found else ()
     router = _told_unit(CJDNS_UNIT, inputs, restart_on=files[1:], reload_on=files[:1])
-    return (*commands, *replaced, *found, drop_in, *_waiting(inputs, CJDNS_UNIT, router))
+    return (*commands, *replaced, *found, drop_in, *blackhole, *_waiting(inputs, CJDNS_UNIT, router))
 
 
 def _found_unit(inputs: Inputs) -> ManagedFile:
@@ -172,8 +177,18 @@ def _own_router(inputs: Inputs, content: bytes) -> tuple[Resource, ...]:
         *(Link(f"/usr/local/bin/{name}", f"{TREE}/bin/{name}") for name in _COMMANDS),
         *_replaced_cjdns(inputs.facts),
         router_unit,
+        _blackhole(inputs.facts),
         *_waiting(inputs, ROUTER_UNIT, router),
     )
+
+
+def _blackhole(facts: Facts) -> BlackholeRoute:
+    """Want what a unit of ours sets, before the unit: so undo takes it away when the router is stopped.
+
+    A unit of cjdns' own package sets no such route, and may have run before.
+    """
+    ours = (ROUTER_UNIT,) if _has_unit(facts, CJDNS_UNIT) else (ROUTER_UNIT, CJDNS_UNIT)
+    return BlackholeRoute(_MESH_NETWORK, _BLACKHOLE_METRIC, _BLACKHOLE_WORDS, kept_for=ours)
 
 
 def _replaced_cjdns(facts: Facts) -> tuple[Resource, ...]:

@@ -81,6 +81,7 @@ class Machine:
     home: BootedHome
     before: str
     zones_before: str
+    routes_before: str
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +92,9 @@ def machine() -> Iterator[Machine]:
         home = scenario.add_home(BEN, BootedHome)
         assert isinstance(home, BootedHome)
         assert home.run("systemctl", "is-system-running").strip() == "running"
-        before, zones_before = scenario.fingerprint(BEN), settings(home)
+        before, zones_before, routes_before = scenario.fingerprint(BEN), settings(home), blackholes(home)
         scenario.set_up(BEN)
-        yield Machine(scenario, home, before, zones_before)
+        yield Machine(scenario, home, before, zones_before, routes_before)
 
 
 def is_active(home: BootedHome, unit: str) -> bool:
@@ -144,6 +145,11 @@ def settings(home: BootedHome) -> str:
     return "\n".join(
         home.run("firewall-cmd", *option, "--list-all-zones") for option in ((), ("--permanent",))
     )
+
+
+def blackholes(home: BootedHome) -> str:
+    """Return the kernel's routes at which packets end."""
+    return home.run("ip", "-6", "route", "show", "type", "blackhole")
 
 
 def breaks(machine: Machine) -> set[str]:
@@ -293,9 +299,12 @@ def path_of(line: str) -> str:
 
 
 def test_undo_gives_back_the_machine_that_was_there(machine: Machine) -> None:
-    """Bytes, zones and what starts at boot: after a reboot, the distribution's mail server serves alone."""
+    """Bytes, zones, routes, what starts at boot: then the distribution's mail server serves alone."""
     home, scenario = machine.home, machine.scenario
-    scenario.undo(BEN)
+    assert "blackhole fc00::/8" in blackholes(home)
+    said = scenario.undo(BEN)
+    assert "took the route blackhole fc00::/8 metric 500 away" in said
+    assert blackholes(home) == machine.routes_before
     assert differences(machine.before, scenario.fingerprint(BEN)) == []
     assert differences(machine.zones_before, settings(home)) == []
     home.reboot()

@@ -85,6 +85,9 @@ def test_two_homes_exchange_letters(scenario: TwoHomes) -> None:
     scenario.set_up(ANN)
     assert differences(files, scenario.fingerprint(ANN)) == []
 
+    routes = ("ip", "-6", "route", "show", "type", "blackhole")
+    assert "fc00::/8" in scenario.home_of(BEN).run(*routes)
     scenario.undo(BEN)
+    assert scenario.home_of(BEN).run(*routes) == ""
     assert scenario.address_of(BEN) == ""
     assert differences(before, scenario.fingerprint(BEN)) == []

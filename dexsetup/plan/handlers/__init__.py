@@ -15,12 +15,14 @@ from dexsetup.plan.handlers.files import FileHandler
 from dexsetup.plan.handlers.links import LinkHandler
 from dexsetup.plan.handlers.openings import OpeningHandler
 from dexsetup.plan.handlers.packages import PackageHandler
+from dexsetup.plan.handlers.routes import RouteHandler
 from dexsetup.plan.handlers.trees import TreeHandler
 from dexsetup.plan.handlers.units import UnitHandler
 from dexsetup.plan.handlers.users import UserHandler
 from dexsetup.plan.handlers.zones import RuleHandler, ZoneHandler
 from dexsetup.plan.journal import ChangeRecord
 from dexsetup.plan.model import (
+    BlackholeRoute,
     Directory,
     FirewallOpening,
     FirewallRule,
@@ -78,6 +80,7 @@ _HANDLERS: dict[type, Handler] = {
     FirewallOpening: OpeningHandler(),
     LoadedZone: ZoneHandler(),
     FirewallRule: RuleHandler(),
+    BlackholeRoute: RouteHandler(),
 }
 _BY_KIND = {handler.kind: handler for handler in _HANDLERS.values()}
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from dexrouter.io.netlink import BLACKHOLE_METRIC, MESH
 from dexsetup.facts import FileFact, Program
 from dexsetup.plan.model import (
     AddressBound,
+    BlackholeRoute,
     Link,
     ManagedFile,
     PackageSet,
@@ -18,6 +20,7 @@ from dexsetup.plan.model import (
     Unit,
     UnitActive,
 )
+from dexsetup.render.jinja import templates_directory
 from dexsetup.steps.configuration import udp_ports, with_peers
 from dexsetup.steps.node import CONFIG, parsed
 from dexsetup.steps.packages import PackagesStep
@@ -28,6 +31,12 @@ from step_inputs import ADDRESS, OTHER_KEY, answers, config, debian, file_of, in
 UNITS = "/etc/systemd/system"
 WAIT = "cjdns-wait-online.service"
 PORT = udp_ports(parsed(config(1)))[0]
+
+
+def blackhole(*units: str) -> BlackholeRoute:
+    """Return the route that keeps plain text in, and goes when none of these units runs."""
+    what = "While the router is down, what is sent to mesh addresses ends there, not in the clear."
+    return BlackholeRoute("fc00::/8", 500, what, kept_for=units)
 
 
 def test_the_embedded_router_is_a_copy_an_account_and_two_units() -> None:
@@ -45,6 +54,7 @@ def test_the_embedded_router_is_a_copy_an_account_and_two_units() -> None:
         Link("/usr/local/bin/dexrouter", "/opt/dexsetup/bin/dexrouter"),
         Link("/usr/local/bin/dexsetup", "/opt/dexsetup/bin/dexsetup"),
         (f"{UNITS}/dexrouter.service", "root", 0o644),
+        blackhole("dexrouter.service", "cjdns.service"),
         (f"{UNITS}/cjdns-wait-online.service", "root", 0o644),
         Unit(
             "dexrouter.service",
@@ -121,6 +131,26 @@ def test_a_router_that_its_package_brings_needs_a_drop_in_alone() -> None:
     assert plan.verifications == (UnitActive("cjdns.service"),)
 
 
+def test_where_cjdns_has_a_unit_of_its_own_the_route_is_for_our_router_alone() -> None:
+    """That unit ran without it before, and shall again after undo."""
+    units = {f"{PACKAGED}/{name}": FileFact(b"[Unit]\n") for name in ("cjdns.service", WAIT)}
+    facts = debian({**with_node().files, **units}, running_router="cjdns", programs=FOUND)
+    plan = RouterStep().plan(inputs(answers(node={}), facts))
+    assert plan is not None
+    assert [item for item in plan.resources if isinstance(item, BlackholeRoute)] == [
+        blackhole("dexrouter.service")
+    ]
+
+
+@pytest.mark.parametrize("template", ["dexrouter.service", "cjdns.service"])
+def test_the_route_of_the_plan_is_the_one_that_the_units_set(template: str) -> None:
+    """Else undo would leave theirs."""
+    text = (templates_directory() / "units" / f"{template}.j2").read_text()
+    route = blackhole()
+    assert f"route replace blackhole {route.network} metric {route.metric}\n" in text
+    assert (str(MESH), BLACKHOLE_METRIC) == (route.network, route.metric)
+
+
 def test_before_fedoras_package_is_there_its_units_are_counted_on() -> None:
     """They come with it, in the same run."""
     plan = RouterStep().plan(inputs(BACKEND, debian(family="fedora")))
@@ -134,6 +164,7 @@ def test_a_router_that_was_found_gets_a_unit_and_one_that_waits() -> None:
     assert shown(plan)[3:] == [
         (FOUND_UNIT, True),
         (DROP_IN, True),
+        blackhole("dexrouter.service", "cjdns.service"),
         (f"{UNITS}/{WAIT}", True),
         Unit("cjdns.service", restart_on=(CONFIG, FOUND_UNIT), reload_on=(DROP_IN,)),
         Unit(WAIT, restart_on=(f"{UNITS}/{WAIT}",)),
