@@ -228,9 +228,11 @@ class Sessions:
         """Note authentic packets of a session over a path, and their size without tags."""
         session.bytes_in += size
         session.last_heard = now
-        session.unanswered_since = 0.0
         if not session.paths.heard(path, now) and session.paths.discover(path, SM_INCOMING, now):
             self.events.append(Discovered(session, path))
+        best = session.paths.best
+        if best is None or best.label == path:
+            session.unanswered_since = 0.0
         if session.address in self._held and session.can_carry_user_data:
             self._release(session, now)
 
@@ -319,7 +321,8 @@ class Sessions:
         if renewal is None or renewal.path != path or not renewal.is_alive(now):
             return False
         since = session.unanswered_since
-        return renewal.may_answer(0, now) or (since > 0 and now - since >= DOUBT_AFTER)
+        is_silent = since > 0 and now - max(since, session.last_heard) >= DOUBT_AFTER
+        return renewal.may_answer(0, now) or is_silent
 
     @staticmethod
     def _renewal_frame(session: Session, content: bytes, now: float) -> bytes | None:

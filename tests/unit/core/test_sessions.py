@@ -411,6 +411,24 @@ def test_an_answer_over_another_path_makes_that_path_the_one_in_use() -> None:
     assert best.label == 0x155
 
 
+def test_a_path_over_which_nothing_comes_back_is_left_though_the_other_node_is_heard_elsewhere() -> None:
+    """What comes over another path says nothing about the one in use: that one is asked, and left."""
+    sessions, far = established()
+    sessions.path_found(far.key.public, 21, 0x155, DHT_NODE, NOW)
+    session = only(sessions)
+    session.paths.discover(PATH, DHT_PEER, NOW)
+    happened: list[tuple[float, object]] = []
+    for half in range(8):
+        now = NOW + half / 2
+        assert sessions.send(far.key.address, UDP, b"data", now) is not None
+        assert far.send(b"data", now, UDP, path=0x155) == (UDP, b"data")
+        happened += poll(sessions, now, now + 0.4)
+    assert PATH in {event.path for _, event in happened if isinstance(event, Probe)}
+    assert session.paths.best is not None
+    assert session.paths.best.label == 0x155
+    assert session.crypto.is_established
+
+
 def test_a_session_that_is_answered_is_left_alone() -> None:
     """One packet each way every second: no probes, no renewal, a search every 30 s."""
     sessions, far = established()
