@@ -6,6 +6,8 @@ from random import Random
 
 import pytest
 
+from dexrouter.core.peer import Peer
+from dexrouter.core.peer_table import PeerTable
 from dexrouter.sim.__main__ import main
 from dexrouter.sim.experiment import Plan, run
 from dexrouter.sim.shapes import SHAPES, distances, neighbours
@@ -83,6 +85,33 @@ def test_a_cut_path_in_a_ring_is_replaced() -> None:
         world.run(0.5)
     assert world.first_reply(0, 2) is not None
     assert world.hops(0, 2) == 4
+
+
+def test_an_end_of_a_cut_wire_that_tells_nobody_holds_up_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pairs again within four seconds and from then on, though one end keeps sending into the gap."""
+    world = World(6, [(number, (number + 1) % 6) for number in range(6)], seed=2, wires=Wires())
+    for number in range(6):
+        world.start(number)
+    stubborn, set_silent = world.node(0), PeerTable.set_silent
+    assert stubborn is not None
+
+    def unless_stubborn(table: PeerTable, peer: Peer, *, silent: bool) -> None:
+        if stubborn.peering.by_slot is not table.by_slot:
+            set_silent(table, peer, silent=silent)
+
+    monkeypatch.setattr(PeerTable, "set_silent", unless_stubborn)
+    pairs = [(one, other) for one in range(6) for other in range(6) if one != other]
+    dead: list[set[tuple[int, int]]] = []
+    for second in range(38):
+        if second == 14:
+            world.cut([(0, 1)])
+        world.forget_replies()
+        for pair in pairs:
+            world.ping(*pair)
+        world.run(1.0)
+        dead.append({pair for pair in pairs if world.first_reply(*pair) is None})
+    assert (0, 1) in dead[14]
+    assert not [failed for failed in dead[18:] if failed]
 
 
 def test_the_same_seed_gives_the_same_course() -> None:

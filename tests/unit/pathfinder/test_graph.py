@@ -8,7 +8,7 @@ import pytest
 
 from dexrouter.core.pathfinder.capacity import Capacity
 from dexrouter.core.pathfinder.config import PathfinderConfig
-from dexrouter.core.pathfinder.failure import failed_hop
+from dexrouter.core.pathfinder.failure import blamed, failed_hop
 from dexrouter.core.pathfinder.graph import LinkGraph, Node
 from dexrouter.core.pathfinder.placing import place, unfold_far_links
 from dexrouter.core.pathfinder.queries import Target
@@ -164,6 +164,19 @@ def test_unanswered_queries_make_a_link_suspect() -> None:
     answer(graph, 2, 0x153, now=2.0)
     compute_routes(graph)
     assert best(target) == 0x153
+
+
+def test_only_links_that_were_not_heard_since_are_blamed_for_silence() -> None:
+    """A peer's own link is not, if the path goes on behind it: its pings watch that one."""
+    graph = graph_of()
+    answer(graph, 1, 0x13)
+    answer(graph, 2, 0x153)
+    answer(graph, 3, 0x1553)
+    peer, middle, last = graph.walk(0x1553).links
+    assert blamed([peer, middle, last], sent=2.0) == [middle, last]
+    assert blamed([peer], sent=2.0) == [peer]
+    graph.confirm(middle, 2.5)
+    assert blamed([peer, middle, last], sent=2.0) == [last]
 
 
 def test_no_path_is_longer_than_a_label_can_hold() -> None:

@@ -286,6 +286,22 @@ def test_a_wanted_path_is_offered_again_and_again() -> None:
     assert bench.pathfinder.counters()["wanted"] == 0
 
 
+def test_a_second_way_as_short_as_the_first_is_offered_as_the_worse_one() -> None:
+    """Else the session would use now this, now that one, and only the best is tested."""
+    bench = Bench()
+    bench.connect()
+    bench.peer_up(OTHER, 0x15)
+    bench.reply(NodeEntry(FAR, 0x17, 21))
+    bench.reply(to=[sent.path for sent, _ in bench.asked].index(0x175))
+    bench.wait(0.5)
+    bench.found.clear()
+    bench.pathfinder.search(address_of(FAR), bench.now)
+    bench.take()
+    second, first = [found for found in bench.found if found.key == FAR]
+    assert (second.path, first.path) == (0x175, 0x153)
+    assert second.metric >= first.metric + 1024
+
+
 def test_the_steady_state_is_quiet() -> None:
     """With everything known, two nodes cost less than a query a second."""
     bench = Bench()

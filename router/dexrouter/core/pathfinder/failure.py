@@ -1,14 +1,15 @@
-"""Where a path is broken: reading what a switch error tells (spec 03 §6.3, spec 05 §5.5)."""
+"""Where a path is broken: by a switch error, or by silence (spec 03 §6.3, spec 05 §5.5)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dexrouter.core.pathfinder.graph import Link, LinkGraph, Node, hop_label
 from dexrouter.wire.encoding_scheme import V358
 from dexrouter.wire.labels import label_bits, routes_through
 
-__all__ = ["Failure", "failed_hop"]
+__all__ = ["Failure", "blamed", "failed_hop"]
 
 _LABEL_BITS = 64
 
@@ -53,6 +54,16 @@ def failed_hop(graph: LinkGraph, path: int, failing_label: int) -> Failure | Non
     if node and (link := node.links.get(hop_label(scheme, rest))):
         links.append(link)
     return Failure(prefix, rest, node, tuple(links))
+
+
+def blamed(links: Sequence[Link], sent: float) -> list[Link]:
+    """Give the links that may be why a query over all of them was not answered.
+
+    Not those over which an answer has come since it was sent. Nor the link to a direct peer, if the path
+    goes on behind it: its own pings watch that one, and doubt would cost every path that begins there.
+    """
+    behind_peer = links[1:] or links
+    return [link for link in behind_peer if link.seen < sent]
 
 
 def _bits_used(path: int, failing_label: int) -> int | None:

@@ -36,7 +36,7 @@ from dexrouter.core.pathfinder.bucket import TokenBucket
 from dexrouter.core.pathfinder.capacity import Capacity
 from dexrouter.core.pathfinder.config import PathfinderConfig
 from dexrouter.core.pathfinder.crawl import Crawl, Priority, node_target
-from dexrouter.core.pathfinder.failure import failed_hop
+from dexrouter.core.pathfinder.failure import blamed, failed_hop
 from dexrouter.core.pathfinder.graph import LinkGraph, Node, hop_label
 from dexrouter.core.pathfinder.outputs import PathfinderOutput, PathFound, PathLost, SendMessage
 from dexrouter.core.pathfinder.peers import Peers
@@ -411,7 +411,7 @@ class Pathfinder:
         """Doubt the links of a query without an answer, and look where the path is broken."""
         walk = self._graph.walk(query.target.path)
         if walk.rest == SELF_LABEL and walk.node.address == query.target.address:
-            for link in walk.links:
+            for link in blamed(walk.links, query.sent):
                 self._graph.doubt(link)
             self._crawl.recheck((link for link in walk.links[:-1]), query.sent)
         node = self._graph.nodes.get(query.target.address)

@@ -18,7 +18,7 @@ from dexrouter.core.metric import DHT_PEER, dht_node_metric
 from dexrouter.core.pathfinder.asking import Asker
 from dexrouter.core.pathfinder.config import PathfinderConfig
 from dexrouter.core.pathfinder.crawl import node_target
-from dexrouter.core.pathfinder.graph import LinkGraph, Node
+from dexrouter.core.pathfinder.graph import HOP_COST, LinkGraph, Node
 from dexrouter.core.pathfinder.outputs import PathfinderOutput, PathFound, PathLost
 from dexrouter.core.pathfinder.queries import Purpose, Query
 from dexrouter.core.pathfinder.search import Searches
@@ -99,7 +99,9 @@ class WantedTable:
             if route is None or (route is node.alternative and route.link.is_suspect):
                 continue
             is_peer = route.path == route.first_hop
-            metric = DHT_PEER if is_peer else dht_node_metric(route.cost)
+            metric = (
+                DHT_PEER if is_peer else dht_node_metric(route.cost + HOP_COST * (route is not node.best))
+            )
             self._outbox.append(PathFound(node.key, node.address, node.version, route.path, metric))
             others = tuple(path for path in node.offered if path != route.path)
             node.offered = (*others[1 - OFFERED_PATHS :], route.path)
