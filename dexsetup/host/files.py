@@ -5,30 +5,28 @@ Rules (house style, "the wizard engine"):
   target's own program has a look, rename, fsync of the directory. A reader sees the old file or the new one.
 - With `as_user`, everything is done by a child that has only that user's rights, and no link is followed.
 - Links in root's own directories are followed below our root only (see walk.py).
+- Trees of programs (trees.py), the lock of a run (lock.py) and the look that programs have at their files
+  (validation.py) are called from here, so that all of a Host's files are reached through one class.
 """
-
-# Calls relative to an open directory are the point here, and pathlib has none; others follow their style.
-# ruff: noqa: PTH101, PTH102, PTH104, PTH106, PTH108, PTH110, PTH116, PTH118, PTH120, PTH123, PTH208
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import fcntl
-import hashlib
 import os
 import shutil
 import stat
-import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 
-from dexsetup.errors import HostError, LockedError
+from dexsetup.errors import HostError
 from dexsetup.host.accounts import Accounts
 from dexsetup.host.as_user import call_as
 from dexsetup.host.base import FileInfo, FileKind, temporary_name
+from dexsetup.host.lock import held_lock
+from dexsetup.host.trees import copy_tree, rename_directory, tree_of
+from dexsetup.host.validation import complaint_about, complaint_about_content
 from dexsetup.host.walk import LinkError, parent_of
 
 __all__ = ["PosixFiles"]
@@ -37,7 +35,6 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ_MAX = 64 << 20
 """No file that dexsetup edits comes near it; a device or an endless file must not fill the memory."""
-_VALIDATE_SECONDS = 30.0
 
 
 class PosixFiles:
@@ -85,7 +82,7 @@ class PosixFiles:
             with parent_of(self._root_fd, f"{path}/.", follow=True, resolve_last=False) as (parent, name):
                 fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
                 try:
-                    return tuple(sorted(os.listdir(fd)))
+                    return tuple(sorted(os.listdir(fd)))  # noqa: PTH208 - pathlib knows no open directory
                 finally:
                     os.close(fd)
         except (FileNotFoundError, NotADirectoryError):
@@ -95,12 +92,11 @@ class PosixFiles:
 
     def list_tree(self, path: str) -> tuple[tuple[str, str, int], ...]:
         """Hash every file below a directory of root's."""
-        top = self.real_path(path)
-        return tree_of(top)
+        return tree_of(Path(self.real_path(path)))
 
     def list_source(self, path: str) -> tuple[tuple[str, str, int], ...]:
         """Hash every file below a directory of the machine that dexsetup runs on."""
-        return tree_of(path)
+        return tree_of(Path(path))
 
     def accounts(self) -> Accounts:
         """Return the users and groups of this machine or image."""
@@ -120,32 +116,11 @@ class PosixFiles:
 
     def check_content(self, content: bytes, argv: Sequence[str]) -> str:
         """Let a program look at content that is in no file yet."""
-        if shutil.which(argv[0], path=_program_path()) is None:
-            return ""
-        with tempfile.TemporaryDirectory(prefix="dexsetup-") as directory:
-            place = os.path.join(directory, "content")
-            with os.fdopen(os.open(place, _CREATE, 0o600), "wb") as stream:
-                stream.write(content)
-            return _validate(argv, place)
+        return complaint_about_content(argv, content)
 
-    @contextmanager
-    def hold_lock(self, path: str, text: str) -> Iterator[None]:
+    def hold_lock(self, path: str, text: str) -> AbstractContextManager[None]:
         """Hold an flock: the kernel takes it back however the process ends, so leftovers block nobody."""
-        place = self.real_path(path)
-        directory = os.path.dirname(place)
-        is_ours = not os.path.exists(directory)
-        if is_ours:
-            os.mkdir(directory, 0o755)
-        fd = _locked(place)
-        try:
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, text.encode(), 0)
-            yield
-        finally:
-            os.unlink(place)
-            os.close(fd)
-            if is_ours:
-                os.rmdir(directory)
+        return held_lock(Path(self.real_path(path)), text)
 
     # -- changing
 
@@ -247,20 +222,10 @@ class PosixFiles:
 
     def copy_tree(self, source: str, path: str) -> None:
         """Copy programs to a place of root's: made beside it first, then put there by rename."""
-        fresh = self.real_path(temporary_name(path))
-        old = f"{fresh}-old"
-        place = self.real_path(path)
+        place, fresh = Path(self.real_path(path)), Path(self.real_path(temporary_name(path)))
 
         def work() -> None:
-            for leftover in (fresh, old):
-                shutil.rmtree(leftover, ignore_errors=True)
-            shutil.copytree(source, fresh, symlinks=False)
-            _own_tree(fresh)
-            _sync_file_system(fresh)
-            if os.path.lexists(place):
-                _rename_directory(place, old)
-            _rename_directory(fresh, place)
-            shutil.rmtree(old, ignore_errors=True)
+            copy_tree(Path(source), place, fresh)
             self._relabel(path, is_tree=True)
 
         self._change(f"copying {source} to {path}", work, None)
@@ -277,11 +242,8 @@ class PosixFiles:
 
     def move_tree(self, path: str, to: str) -> None:
         """Rename a directory."""
-        self._change(
-            f"moving {path} to {to}",
-            lambda: _rename_directory(self.real_path(path), self.real_path(to)),
-            None,
-        )
+        old, new = Path(self.real_path(path)), Path(self.real_path(to))
+        self._change(f"moving {path} to {to}", lambda: rename_directory(old, new), None)
 
     # -- beneath
 
@@ -365,7 +327,8 @@ class PosixFiles:
                     os.fsync(fd)
                 finally:
                     os.close(fd)
-                if complaint := _validate(validate, self.real_path(temporary_name(path))) if validate else "":
+                place = self.real_path(temporary_name(path))
+                if complaint := complaint_about(validate, place) if validate else "":
                     raise HostError(f"{path}: {validate[0]} does not accept the new file", why=complaint)
                 os.rename(fresh, name, src_dir_fd=parent, dst_dir_fd=parent)
             except BaseException:
@@ -380,59 +343,6 @@ class PosixFiles:
 
     def _relabel(self, path: str, *, is_tree: bool = False) -> None:
         """Give a new file the label that the policy has for its place. A machine without SELinux has none."""
-
-
-def tree_of(top: str) -> tuple[tuple[str, str, int], ...]:
-    """Return (path below top, SHA-256, permission bits) of every file, sorted; links are followed."""
-    found = []
-    for directory, names, files in os.walk(top, followlinks=True):
-        names.sort()
-        for file in files:
-            place = os.path.join(directory, file)
-            with open(place, "rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            executable = os.stat(place).st_mode & 0o111
-            found.append((os.path.relpath(place, top), digest, 0o755 if executable else 0o644))
-    return tuple(sorted(found))
-
-
-def _locked(place: str) -> int:
-    """Open and lock a file, which its last holder may remove between the two."""
-    while True:
-        fd = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.exists(place) and os.path.samestat(os.stat(place), os.fstat(fd)):
-                return fd
-        except BlockingIOError as error:
-            holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip()
-            os.close(fd)
-            raise LockedError(
-                "Another run of dexsetup is under way.",
-                why=holder,
-                done="Nothing was changed.",
-                advice="Wait until it has ended, then start again.",
-            ) from error
-        except BaseException:
-            os.close(fd)
-            raise
-        os.close(fd)
-
-
-def _own_tree(top: str) -> None:
-    """Make everything below root's own and writable by nobody else."""
-    for directory, _, files in os.walk(top):
-        os.chmod(directory, 0o755)  # noqa: S103 - programs of a service: readable by all
-        _chown(directory)
-        for file in files:
-            place = os.path.join(directory, file)
-            os.chmod(place, 0o755 if os.stat(place).st_mode & 0o111 else 0o644)
-            _chown(place)
-
-
-def _chown(place: str) -> None:
-    if os.geteuid() == 0:
-        os.chown(place, 0, 0)
 
 
 def _kind(mode: int) -> FileKind:
@@ -459,57 +369,6 @@ def _sync(directory_fd: int) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _rename_directory(old: str, new: str) -> None:
-    """Rename a directory, also where the file system cannot: one of an image's lower layer (overlay).
-
-    Then it is copied whole before the old one goes, so a crash leaves one of them, or both.
-    """
-    try:
-        os.rename(old, new)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        copy = f"{new}.copy"
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(old, copy, symlinks=True)
-        _sync_file_system(copy)
-        os.rename(copy, new)
-        shutil.rmtree(old)
-
-
-def _sync_file_system(place: str) -> None:
-    """Put a whole tree on the disk at once: thousands of single calls take many seconds."""
-    fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(fd) != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), place)
-    finally:
-        os.close(fd)
-
-
-def _program_path() -> str:
-    """Where programs of root are: a caller's PATH often lacks the sbin directories."""
-    return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-def _validate(argv: Sequence[str], place: str) -> str:
-    """Return what the program has against the file, or nothing."""
-    program = shutil.which(argv[0], path=_program_path())
-    if program is None:
-        return ""
-    command = [program, *(part.replace("{}", place) for part in argv[1:])]
-    try:
-        done = subprocess.run(  # noqa: S603 - the command is a constant of a step
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_VALIDATE_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"{argv[0]} did not end within {_VALIDATE_SECONDS:.0f} s"
-    if done.returncode == 0:
-        return ""
-    words = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
-    return words.replace(place, "the new file") or f"{argv[0]} ended with status {done.returncode}"
 
 
 def _host_error(what: str, error: OSError) -> HostError:

@@ -46,7 +46,7 @@ ZONE = "/etc/firewalld/zones/mesh.xml"
 def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A simulated crash cannot see what is on the disk: hundreds of runs need not wait for it."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr("dexsetup.host.files._sync_file_system", lambda _: None)
+    monkeypatch.setattr("dexsetup.host.trees._sync_file_system", lambda _: None)
 
 
 def plan(source: str) -> Plan:
