@@ -19,6 +19,7 @@ from dexsetup.host.fake import CrashingHost, FakeHost, SimulatedCrash
 from dexsetup.host.rooted import RootedHost
 from dexsetup.plan.engine import Engine, Options
 from dexsetup.plan.model import (
+    BlackholeRoute,
     Directory,
     FileSharing,
     FirewallOpening,
@@ -65,6 +66,7 @@ def plan(source: str) -> Plan:
             Tree("/opt/thing", source),
             Tree("/opt/other", source),
             ManagedFile(UNIT, b"[Service]\nExecStart=/opt/run\n[Install]\nWantedBy=multi-user.target\n"),
+            BlackholeRoute("fc00::/8", 500, "Nothing leaves."),
             Unit("thing.service", restart_on=(UNIT, "/etc/old/conf")),
             FirewallOpening(26041, "udp"),
             ManagedFile(ZONE, b'<zone><interface name="mesh0"/><service name="smtp"/></zone>'),
