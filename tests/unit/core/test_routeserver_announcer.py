@@ -198,6 +198,35 @@ def test_what_changes_is_said_soon() -> None:
     assert all(isinstance(entity, LinkState) for entity in bench.tell(80.0).entities)
 
 
+def test_how_good_a_link_is_is_said_as_soon_as_it_is_known() -> None:
+    """A server avoids links without statistics: the first sample follows after 12 s, the others as usual."""
+    bench = _Bench(1)
+    bench.tell(1.0)
+    assert bench.wait(1.0) == 60.0
+    bench.look(SLOT_SECONDS)
+    assert bench.wait(1.0) == 12.0
+    assert [type(entity) for entity in bench.tell(13.0).entities] == [LinkState]
+    bench.look(13.0 + SLOT_SECONDS)
+    assert bench.wait(13.0) == 60.0
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_who_begins_anew_hears_all_statistics_again(is_new: bool) -> None:
+    """A server that has forgotten us, and another server, get the samples that were announced before."""
+    bench = _Bench(1)
+    for now in (0.0, 10.0, 20.0):
+        bench.look(now)
+        bench.tell(now + 1.0)
+    if is_new:
+        bench.announcer.adopt(SERVER[::-1], SKEW, 22.0)
+    else:
+        bench.announcer.answered(bench.announcer.announce(22.0), None, None, 22.0)
+    announcement = bench.tell(23.0)
+    assert announcement.is_reset
+    (state,) = (entity for entity in announcement.entities if isinstance(entity, LinkState))
+    assert [sample.lag for sample in state.samples] == [10, 10]
+
+
 def test_a_message_has_700_bytes_and_one_entity() -> None:
     """What has no room follows after half the time, until everything is said."""
     bench = _Bench(60)

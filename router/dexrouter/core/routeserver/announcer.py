@@ -7,7 +7,7 @@ page by page until we are among them. A peer that has not told its label is not 
 Rules:
 
 * One announcement is under way at a time. What makes the next one due, counted from the last reply: nothing
-  announced yet 1 s, a peer lost 6 s, a new one 12 s, else a minute.
+  announced yet 1 s, a peer lost 6 s, a new one or the first statistics of one 12 s, else a minute.
 * The first one to a server, and the first after the hashes differed, has the reset flag and everything.
 * What was said is said again before it is 20 minutes old, not everything at once.
 * Timestamps are the server's clock and do not decrease, unless that clock was set back.
@@ -127,6 +127,8 @@ class Announcer:
         self.state.clear()
         self._must_reset = True
         self._interval = _USUAL
+        for neighbour in self.neighbours.values():
+            neighbour.statistics.begin_again()
 
     # -- the neighbours
 
@@ -199,11 +201,16 @@ class Announcer:
             wait = _AT_FIRST
         elif announced.keys() - links.keys():
             wait = _AFTER_LOSS
-        elif links.items() - announced.items():
+        elif links.items() - announced.items() or self._has_unmeasured():
             wait = _AFTER_NEW
         else:
             wait = _USUAL
         return now >= self._last_reply + min(wait, self._interval)
+
+    def _has_unmeasured(self) -> bool:
+        """Whether the server would hear for the first time how good a link is."""
+        known = (each.statistics for each in self.neighbours.values() if each.rpath)
+        return any(statistics.unsent and not statistics.is_told for statistics in known)
 
     def announce(self, now: float) -> bytes:
         """Make the next announcement, signed. Raises ValueError before a server was adopted."""
@@ -226,7 +233,7 @@ class Announcer:
                 break
             entities.append(link_state)
             size += len(encode_entities((link_state,)))
-            statistics.unsent = 0
+            statistics.told()
         self._pace(size, is_full=is_full)
         return self._signed(timestamp, tuple(entities))
 

@@ -1,6 +1,7 @@
 """Statistics of what comes in from one peer, in slots of 10 s, as a route server wants them (spec 05 §10.1).
 
-The ring has 18 slots. A sample is the difference between two looks at the peer's counters.
+The ring has 18 slots. A sample is the difference between two looks at the peer's counters. A server takes any
+other way rather than over a link that it knows no sample of.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ _KILOBYTE: Final = 1024
 class LinkStatistics:
     """The ring of one peer."""
 
-    __slots__ = ("_bytes", "_lags", "_lost", "_packets", "_slot", "samples", "unsent")
+    __slots__ = ("_bytes", "_lags", "_lost", "_packets", "_slot", "is_told", "samples", "unsent")
 
     def __init__(self, peer: Peer) -> None:
         self.samples: deque[Sample] = deque(maxlen=SLOTS)
         """Newest last."""
         self.unsent = 0
         """How many of the newest have not been announced."""
+        self.is_told = False
+        """Whether any was announced to the server in use."""
         self._slot = 0
         """Where the next sample goes."""
         self._lags: list[float] = []
@@ -53,6 +56,16 @@ class LinkStatistics:
         self._slot = (self._slot + 1) % SLOTS
         self._lags = []
         self._bytes, self._packets, self._lost = peer.bytes_in, peer.packets_in, peer.session.replay.lost
+
+    def told(self) -> None:
+        """Note that the samples were announced."""
+        self.unsent = 0
+        self.is_told = True
+
+    def begin_again(self) -> None:
+        """Note that the server knows nothing of this link."""
+        self.unsent = len(self.samples)
+        self.is_told = False
 
     def entity(self, number: int) -> LinkState | None:
         """Make the entity with the samples that have not been announced; None if there are none."""
