@@ -12,7 +12,7 @@ import pytest
 
 from dexrouter import OLDEST_COMPATIBLE_VERSION
 from dexrouter.core.peer import Peer
-from dexrouter.core.routeserver.hunter import HUNT_EVERY, Hunter
+from dexrouter.core.routeserver.hunter import Hunter
 from dexrouter.core.routeserver.linkstate import LinkStatistics
 from dexrouter.core.routeserver.queries import RouteServer
 from dexrouter.core.routeserver.state import LIFETIME, NO_HASH, AnnouncedState
@@ -116,7 +116,7 @@ def test_samples_are_announced_once_and_18_at_most() -> None:
     assert entity is not None
     assert [sample.kilobytes for sample in entity.samples] == list(range(3, 21))
     assert entity.first_slot == 2
-    statistics.unsent = 0
+    statistics.told()
     statistics.close_slot(_counters(size=(210 + 7) * 1024, lost=10**6))
     entity = statistics.entity(1)
     assert entity is not None
@@ -144,14 +144,27 @@ def _reply(key: bytes, path: int = 0x15, version: int = 21) -> GetSnodeReply:
 
 
 def test_peers_are_asked_one_after_another() -> None:
-    """Every peer once in a round, one every 3 s; peers of a version that does not know the question never."""
+    """Every peer once in a round; peers of a version that does not know the question never."""
     hunter = _hunter()
     old = cast("Peer", SimpleNamespace(label=0x11, version=19))
-    asked = [hunter.next_peer([old, *PEERS], now) for now in (0.0, 3.0, 6.0, 9.0)]
+    asked = [hunter.next_peer([old, *PEERS]) for _ in range(4)]
     assert asked == [*PEERS, None]
-    assert hunter.next_hunt == 9.0 + HUNT_EVERY
     hunter.end_round(3)
-    assert hunter.next_peer([old, *PEERS], 12.0) is PEERS[0]
+    assert hunter.next_peer([old, *PEERS]) is PEERS[0]
+
+
+def test_questions_follow_each_other_faster_at_first() -> None:
+    """Every second for half a minute, then every 3 s; when a server is lost it begins at once and anew."""
+    hunter = _hunter()
+    times = []
+    while hunter.next_hunt < 60:
+        times.append(hunter.next_hunt)
+        hunter.pause(hunter.next_hunt)
+    assert times == [*map(float, range(31)), *(30.0 + 3 * count for count in range(1, 10))]
+    hunter.begin(100.0)
+    assert hunter.next_hunt == 100.0
+    hunter.pause(100.0)
+    assert hunter.next_hunt == 101.0
 
 
 def test_without_configured_servers_any_is_taken() -> None:

@@ -26,7 +26,7 @@ from dexrouter.core.metric import SUPERNODE_ANSWER, SUPERNODE_PATH
 from dexrouter.core.pathfinder.outputs import PathFound, SendMessage
 from dexrouter.core.peer import Peer
 from dexrouter.core.routeserver.announcer import CYCLE, KNOWS_RPATH, Announcer, Neighbour
-from dexrouter.core.routeserver.hunter import HUNT_EVERY, Hunter
+from dexrouter.core.routeserver.hunter import Hunter
 from dexrouter.core.routeserver.outputs import AskPeer, RouteServerOutput
 from dexrouter.core.routeserver.queries import Kind, Queries, Query, RouteServer
 from dexrouter.crypto.entropy import Entropy
@@ -117,17 +117,17 @@ class RouteServerClient:
             self._tend(self.active, now)
 
     def _hunt(self, routable: list[Peer], now: float) -> None:
+        self.hunter.pause(now)
         if self._own.public in self.hunter.authorized:
-            self.hunter.next_hunt = now + HUNT_EVERY
             self._try(RouteServer(self._own.public, PROTOCOL_VERSION, SELF_LABEL), now)
             return
-        peer = self.hunter.next_peer(routable, now)
+        peer = self.hunter.next_peer(routable)
         if peer is None:
             candidate = self.hunter.end_round(len(routable))
             if candidate is not None and self.active is None:
                 self._try(candidate, now)
                 return
-            peer = self.hunter.next_peer(routable, now)
+            peer = self.hunter.next_peer(routable)
         if peer is not None:
             self._outputs.append(AskPeer(peer.label, PingKind.GET_SNODE))
 
@@ -275,7 +275,7 @@ class RouteServerClient:
         self._queries.forget()
         self._searches.clear()
         self.announcer.unwatch()
-        self.hunter.next_hunt = now
+        self.hunter.begin(now)
 
 
 def _skew(query: Query, message: DhtMessage, now: float) -> float | None:

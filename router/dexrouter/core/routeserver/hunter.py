@@ -1,4 +1,4 @@
-"""Looking for a route server: every 3 s one direct peer is asked for its own (spec 05 §8).
+"""Looking for a route server: every 3 s, at first every second, a peer is asked for its own (spec 05 §8).
 
 Rules:
 
@@ -23,9 +23,13 @@ from dexrouter.crypto.keys import PublicKey, is_node_key
 from dexrouter.wire.control import GetSnodeReply
 from dexrouter.wire.labels import INVALID_LABEL, splice
 
-__all__ = ["HUNT_EVERY", "Hunter"]
+__all__ = ["Hunter"]
 
-HUNT_EVERY: Final = 3.0
+_HUNT_EVERY: Final = 3.0
+_HURRY_EVERY: Final = 1.0
+_HURRY: Final = 30.0
+"""For so long from the start, and from the loss of a server, questions follow each other faster."""
+
 _MIN_PEERS: Final = 2
 _MAX_SHUNNED: Final = 32
 
@@ -38,6 +42,7 @@ class Hunter:
         """Keys that are configured, in the order in which they were added."""
         self._own = own
         self.next_hunt = now
+        self._hurry_until = now + _HURRY
         self._asked: set[int] = set()
         """Labels of the peers that were asked in this round."""
         self._candidate: RouteServer | None = None
@@ -47,9 +52,17 @@ class Hunter:
         """Whether this server may be taken as soon as it is heard of."""
         return not self.authorized or key in self.authorized
 
-    def next_peer(self, peers: Sequence[Peer], now: float) -> Peer | None:
+    def begin(self, now: float) -> None:
+        """Hunt from now on: there is no server any more."""
+        self.next_hunt = now
+        self._hurry_until = now + _HURRY
+
+    def pause(self, now: float) -> None:
+        """Wait for an answer, or for the next question to make sense."""
+        self.next_hunt = now + (_HURRY_EVERY if now < self._hurry_until else _HUNT_EVERY)
+
+    def next_peer(self, peers: Sequence[Peer]) -> Peer | None:
         """Choose the direct peer to be asked now; None if all were asked in this round."""
-        self.next_hunt = now + HUNT_EVERY
         for peer in peers:
             if peer.version >= OLDEST_COMPATIBLE_VERSION and peer.label not in self._asked:
                 self._asked.add(peer.label)
