@@ -1,4 +1,4 @@
-"""A card with which one friend can call this node: the credential that is theirs, and where they find us.
+"""This node's card, and one with which a friend can call it: their credential, and where they find us.
 
 The password comes out of the router's configuration, so the card can be shown again at any time; nothing is
 made here. An address that only the local network reaches is given all the same, with a sentence that says so.
@@ -12,10 +12,11 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from dexrouter.config import ConnectTo, RouterConfig
 from dexrouter.crypto.keys import key_pair_from_private, public_key_text
-from dexsetup.answers.model import Allow
+from dexsetup.answers.model import Allow, Answers
 from dexsetup.card import Card
+from dexsetup.facts import Facts
 
-__all__ = ["Invitation", "invite", "reachable_address"]
+__all__ = ["Invitation", "invite", "own_card", "reachable_address"]
 
 _ADVICE = (
     "Forward UDP port {port} of your gateway to this machine and name the gateway's address from outside, or "
@@ -30,6 +31,16 @@ class Invitation:
     card: Card = field(repr=False)
     note: str
     """Why it may not work as it stands, and what to do; empty if there is nothing to say."""
+
+
+def own_card(address: str, answers: Answers | None, facts: Facts) -> Card:
+    """Return the card of the first person who gets letters here, or of the node."""
+    if answers is None or not answers.user:
+        return Card(address, facts.hostname)
+    user = answers.user[0]
+    account = facts.account(user.login)
+    name = user.real_name if user.real_name is not None else account.real_name if account else ""
+    return Card(address, name, user.login)
 
 
 def invite(own: Card, config: RouterConfig, friend: Allow, uplink: Sequence[str]) -> Invitation | None:

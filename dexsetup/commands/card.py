@@ -16,15 +16,15 @@ from dexsetup.commands.look import present_config
 from dexsetup.commands.session import Session
 from dexsetup.errors import AnswersError, MachineError
 from dexsetup.exitcodes import ExitCode
-from dexsetup.invitation import invite
+from dexsetup.invitation import invite, own_card
 from dexsetup.steps.node import CONFIG, address_of
 
-__all__ = ["card", "card_for", "own_card"]
+__all__ = ["card", "card_for"]
 
 
 def card(session: Session, link: str | None) -> ExitCode:
     """Print the card; the password of a friend's peer stays in the link."""
-    shown = own_card(session) if link is None else read_card(sys.stdin.read() if link == "-" else link)
+    shown = _own_card(session) if link is None else read_card(sys.stdin.read() if link == "-" else link)
     if session.flags.is_json:
         value = {"address": shown.address, "name": shown.name, "mail": shown.mail, "sip": shown.sip}
         value["link"] = card_link(shown) if shown.peer is None else ""
@@ -59,7 +59,7 @@ def card_for(session: Session, friend: str, place: str) -> ExitCode:
     last, config = session.last_applied(), present_config(session)
     kept = next((one for one in last.allow if one.login == friend), wanted) if last is not None else wanted
     uplink = session.host.network.uplink_addresses()
-    found = invite(own_card(session), config, kept, uplink) if config is not None else None
+    found = invite(_own_card(session), config, kept, uplink) if config is not None else None
     if found is None:
         raise MachineError("The card cannot be shown: the configuration has changed meanwhile.")
     # Not through the console, which would mask the password: this is the one place where it is wanted.
@@ -72,15 +72,9 @@ def card_for(session: Session, friend: str, place: str) -> ExitCode:
     return code
 
 
-def own_card(session: Session) -> Card:
+def _own_card(session: Session) -> Card:
     """Return the card of this node, with the first person who gets letters here."""
     content = session.host.read(CONFIG)
     if present_config(session) is None or not content:
         raise MachineError("There is no node here yet, so there is no card.", advice="dexsetup")
-    last = session.last_applied()
-    user = last.user[0] if last is not None and last.user else None
-    if user is None:
-        return Card(address_of(content), session.facts.hostname)
-    account = session.facts.account(user.login)
-    name = user.real_name if user.real_name is not None else account.real_name if account else ""
-    return Card(address_of(content), name, user.login)
+    return own_card(address_of(content), session.last_applied(), session.facts)

@@ -17,7 +17,8 @@ from textual.containers import Horizontal
 from textual.widgets import Static
 
 from dexsetup.answers.model import Allow
-from dexsetup.ui.cards import card_lines, own_card
+from dexsetup.invitation import own_card
+from dexsetup.ui.cards import card_lines
 from dexsetup.ui.dialogs import Sheet, TextSheet
 from dexsetup.ui.questions import question_for
 from dexsetup.ui.widgets.fields import Push, TextField

@@ -1,28 +1,16 @@
-"""This node's card as it is shown: text, link, and the link as a QR code where it fits."""
+"""A card as it is shown: text, link, and the link as a QR code where it fits."""
 
 from __future__ import annotations
 
-from dexsetup.answers.model import Answers
 from dexsetup.card import Card, card_link, card_text
-from dexsetup.facts import Facts
 from dexsetup.ui.widgets.lines import Line
 
-__all__ = ["card_lines", "own_card", "qr_lines"]
+__all__ = ["card_lines", "qr_lines"]
 
 _QUIET = 2
 """Modules of margin; four are the standard's, two are read by every phone."""
 _HALVES = {(False, False): "\u2588", (False, True): "\u2580", (True, False): "\u2584", (True, True): " "}
 """Two modules above each other in one character; on a dark terminal the light ones are drawn."""
-
-
-def own_card(address: str, answers: Answers, facts: Facts) -> Card:
-    """Return the card of the first person who gets letters here, or of the node."""
-    if not answers.user:
-        return Card(address, facts.hostname)
-    user = answers.user[0]
-    account = facts.account(user.login)
-    name = user.real_name if user.real_name is not None else account.real_name if account else ""
-    return Card(address, name, user.login)
 
 
 def card_lines(card: Card, width: int, height: int, *, is_ascii: bool) -> tuple[list[Line], str]:

@@ -11,8 +11,8 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
-from dexsetup.ui.glyphs import clean
 from dexsetup.ui.option import Option
+from dexsetup.ui.printable import clean
 from dexsetup.ui.widgets.fields import Push, TextField
 from dexsetup.ui.widgets.lines import Line, Lines
 

@@ -13,7 +13,8 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from dexsetup import __version__
-from dexsetup.ui.glyphs import clean, shortened
+from dexsetup.ui.glyphs import shortened
+from dexsetup.ui.printable import clean
 from dexsetup.ui.widgets.lines import Line, Lines, Row, Rows
 
 if TYPE_CHECKING:

@@ -1,8 +1,4 @@
-"""What this terminal can show: Unicode or ASCII, colour or none; and text made fit for it.
-
-Names of people and output of programs reach the screen through `clean`: control characters, escape sequences
-and marks that turn the writing direction would move things that are not theirs.
-"""
+"""What this terminal can show: Unicode or ASCII, so many cells; and text made fit for it."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-__all__ = ["AsciiFilter", "ascii_text", "clean", "is_ascii_terminal", "shortened"]
+__all__ = ["AsciiFilter", "ascii_text", "is_ascii_terminal", "shortened"]
 
 _ASCII = {
     "\u2502": "|", "\u2503": "|", "\u2500": "-", "\u2501": "-", "\u250c": "+", "\u2510": "+", "\u2514": "+",
@@ -45,20 +41,6 @@ def ascii_text(text: str) -> str:
     if text.isascii():
         return text
     return "".join(ch if ch.isascii() else _ASCII.get(ch, "?" * cell_len(ch)) for ch in text)
-
-
-def clean(text: str) -> str:
-    """Return the text with every character that is not printable in sight, as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(ch if ch.isprintable() else _escape(ch) for ch in text)
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def shortened(text: str, width: int) -> str:

@@ -18,15 +18,16 @@ from dexsetup.card import card_text
 from dexsetup.commands.session import Flags
 from dexsetup.errors import AnswersError
 from dexsetup.exitcodes import ExitCode
+from dexsetup.invitation import own_card
 from dexsetup.plan.events import StepMark
 from dexsetup.probe import Result
 from dexsetup.report.console import Console, Style
-from dexsetup.ui.cards import own_card
 from dexsetup.ui.defaults import best_peers, first_draft, has_gnu_mail, mail_obstacle
 from dexsetup.ui.desk import Desk, Looked, Survey, command_line, save_draft
 from dexsetup.ui.draft import Draft
-from dexsetup.ui.glyphs import clean
-from dexsetup.ui.questions import Kind, Question, questions_of
+from dexsetup.ui.lan import HEARD, LanEar, lan_words, neighbour_name
+from dexsetup.ui.printable import clean
+from dexsetup.ui.questions import Kind, Question, question_for, questions_of
 
 __all__ = ["PlainWizard", "run_plain"]
 
@@ -46,8 +47,8 @@ _TITLES = {
     "user": "People",
     "review": "Review",
 }
-_HIDDEN = frozenset({"firewall.accept_risk", "user.login"})
-"""Asked elsewhere: risks in Review, people by their account."""
+_HIDDEN = frozenset({"firewall.accept_risk", "node.lan_peering", "user.login"})
+"""Asked elsewhere: risks in Review, neighbours among the peers, people by their account."""
 _PUBLIC_SHOWN = 8
 
 
@@ -86,6 +87,8 @@ class PlainWizard:
         self.draft = Draft()
         self._cards_due: list[str] = []
         """Friends whose cards are to be printed when they may call."""
+        self._told: set[str] = set()
+        """Addresses of the neighbours on the local network that were named."""
 
     def say(self, text: str = "") -> None:
         """Print a line, without control characters and without secrets."""
@@ -96,12 +99,22 @@ class PlainWizard:
         survey = self.desk.survey()
         self.draft = first_draft(survey)
         self._welcome(survey)
+        if not survey.is_live or "peer" not in sections:
+            return self._walk(sections, survey, None)
+        ear = LanEar(self.desk, survey.address)
+        ear.start()
+        try:
+            return self._walk(sections, survey, ear)
+        finally:
+            ear.stop()
+
+    def _walk(self, sections: tuple[str, ...], survey: Survey, ear: LanEar | None) -> ExitCode:
         for number, section in enumerate(sections, 1):
             self.say()
             self.say(f"{number}/{len(sections)} {_TITLES[section]}")
             match section:
                 case "peer":
-                    self._peers(survey)
+                    self._peers(survey, ear)
                     self._callers(survey)
                 case "user":
                     self._people(survey)
@@ -167,7 +180,7 @@ class PlainWizard:
 
     # -- peers
 
-    def _peers(self, survey: Survey) -> None:
+    def _peers(self, survey: Survey, ear: LanEar | None) -> None:
         for peer in survey.configured:
             self.say(f"There already, and kept: {peer.peer_name or peer.public_key[:12]} {peer.address}")
         for answer in self.draft.answers.peer:
@@ -183,16 +196,37 @@ class PlainWizard:
         for public in shown:
             text = results[public.address].text
             self.say(f"{public.number:>3}  {public.peer_name}  {text}  {public.place}")
+        if ear is not None:
+            count = len(ear.neighbours)
+            self._tell_neighbours(ear)
+            self.say(lan_words(count, is_listening=ear.is_listening, deaf=ear.deaf))
+        self._question(question_for("node", "lan_peering"))
         has_any = bool(survey.configured or self.draft.answers.peer)
         proposed = () if has_any else shown[:2]
         numbers = " ".join(str(peer.number) for peer in proposed) or "none"
         self.say("Numbers of public peers to call, - for none, or a file with what was sent to you.")
         while True:
+            if ear is not None:
+                self._tell_neighbours(ear)
             typed = self._ask(f"peers [{numbers}]: ").strip()
             problem = self._take_peers(typed or ("-" if numbers == "none" else numbers), survey)
             if not problem:
                 return
             self.say(f"Not taken: {problem}")
+
+    def _tell_neighbours(self, ear: LanEar) -> None:
+        """Name those on the local network who were not named yet, and whether they answer."""
+        fresh = [one for one in ear.neighbours if one.address not in self._told]
+        entries = [entry for one in fresh if (entry := one.connect_to()) is not None]
+        answers: dict[str, str] = {}
+        if entries:
+            self.desk.probe(
+                entries, lambda found: answers.__setitem__(found.peer.address, found.text), lambda: False
+            )
+        for one in fresh:
+            self._told.add(one.address)
+            text = answers.get(one.address, HEARD)
+            self.say(f"     {neighbour_name(one)}  {one.address}  {text}  {one.place}")
 
     def _take_peers(self, typed: str, survey: Survey) -> str:
         if typed == "-":

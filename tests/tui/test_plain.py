@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dexsetup.answers.load import load_answers
 from dexsetup.exitcodes import ExitCode
+from dexsetup.neighbours import Neighbour
 from dexsetup.plan.places import ANSWERS
 from dexsetup.ui.plain import PlainWizard
 from person import Person
-from step_inputs import SPARE_KEY
-from tui_rig import Driver, debian_host, desk_for, drive
+from step_inputs import OTHER_KEY, SPARE_KEY
+from tui_rig import Driver, debian_host, desk_for, drive, fake_prober
 
 PEER = f'"198.51.100.7:26041": {{"publicKey": "{SPARE_KEY}", "password": "a-secret-password"}}'
 
@@ -43,7 +46,7 @@ def test_every_question_of_a_section_is_asked_with_its_sentence() -> None:
     out = io.StringIO()
     PlainWizard(desk_for(debian_host()), out, person, secret=person).run(("node", "review"))
     asked = [prompt.split(" [")[0] for prompt in person.prompts]
-    assert asked[:5] == ["node.key", "node.backend", "node.udp_port", "node.lan_peering", "node.device"]
+    assert asked[:4] == ["node.key", "node.backend", "node.udp_port", "node.device"]
     assert "Which key shall the node have?" in out.getvalue()
 
 
@@ -106,3 +109,94 @@ def test_saving_names_the_command_that_repeats(tmp_path: Path, name: str) -> Non
     wizard.run()
     assert load_answers(path.read_bytes(), "x").answers == wizard.draft.answers
     assert "sudo dexsetup --answers" in out.getvalue()
+
+
+NEIGHBOUR = Neighbour("192.168.1.5:26041", OTHER_KEY, 21, password=b"\xff" * 20)
+BY_FRAMES = Neighbour("02:00:00:00:00:0a", SPARE_KEY, 21, "eth0")
+
+
+class Lan:
+    """A local network on which one neighbour speaks up at once, and others when a test says so."""
+
+    def __init__(self, *early: Neighbour, late: tuple[Neighbour, ...] = ()) -> None:
+        self._early, self._late = early, late
+        self._report: Callable[[Neighbour], None] | None = None
+        self.is_heard = threading.Event()
+        self.is_over = threading.Event()
+
+    def listen(
+        self, report: Callable[[Neighbour], None], is_stopped: Callable[[], bool], *, own_address: str
+    ) -> tuple[str, ...]:
+        """Be the ear of a desk."""
+        assert own_address
+        self._report = report
+        for one in self._early:
+            report(one)
+        self.is_heard.set()
+        while not is_stopped():
+            self.is_over.wait(0.01)
+        self.is_over.set()
+        return ()
+
+    def speak_up(self) -> None:
+        """Let the late ones be heard."""
+        assert self._report is not None
+        for one in self._late:
+            self._report(one)
+
+    def probe(self, *arguments: object, **more: object) -> object:
+        """Ask peers as the rig does, when the early ones have been heard."""
+        assert self.is_heard.wait(10)
+        return fake_prober(*arguments, **more)  # type: ignore[arg-type]  # handed on as it came
+
+
+def test_neighbours_on_the_local_network_are_named_among_the_peers() -> None:
+    """With address, answer and place, and the sentence of the screens above the question about them."""
+    lan, out, person = Lan(NEIGHBOUR, BY_FRAMES), io.StringIO(), Person()
+    desk = desk_for(debian_host(), ear=lan.listen, prober=lan.probe)
+    assert PlainWizard(desk, out, person, secret=person).run() is ExitCode.OK
+    shown = out.getvalue()
+    assert f"{OTHER_KEY[:8]} v21  192.168.1.5:26041  no answer  local network\n" in shown
+    assert f"{SPARE_KEY[:8]} v21  02:00:00:00:00:0a  heard  local network, eth0\n" in shown
+    words = "2 found on the local network. Each is called by itself, if you answer yes:\n"
+    assert words in shown
+    assert shown.index(words) < shown.index("Shall it find neighbours on the local network by itself?")
+    prompts = [prompt.split(" [")[0] for prompt in person.prompts]
+    assert prompts.index("node.lan_peering") == prompts.index("peers") - 1
+    assert lan.is_over.is_set()
+
+
+def test_a_neighbour_that_speaks_up_later_is_named_before_the_next_prompt() -> None:
+    """Nothing is printed while somebody types; until then the sentence says how long it may take."""
+    lan, out = Lan(late=(NEIGHBOUR,)), io.StringIO()
+
+    class Waiting(Person):
+        def __call__(self, prompt: str) -> str:
+            if prompt.startswith("node.lan_peering"):
+                assert OTHER_KEY[:8] not in out.getvalue()
+                lan.speak_up()
+            return super().__call__(prompt)
+
+    desk = desk_for(debian_host(), ear=lan.listen, prober=lan.probe)
+    PlainWizard(desk, out, Waiting(), secret=Person()).run(("peer", "review"))
+    assert "nobody yet. A neighbour speaks up every 33 seconds." in out.getvalue()
+    assert out.getvalue().count(f"{OTHER_KEY[:8]} v21") == 1
+
+
+def test_a_local_network_that_cannot_be_heard_is_said_in_lines_as_well() -> None:
+    """In the kernel's words."""
+
+    def deaf(*_: object, **__: object) -> tuple[str, ...]:
+        return ("UDP: Address already in use",)
+
+    out = io.StringIO()
+
+    def probe(*arguments: object, **more: object) -> object:
+        for thread in threading.enumerate():
+            if thread.name == "listen":
+                thread.join(10)
+        return fake_prober(*arguments, **more)  # type: ignore[arg-type]  # handed on as it came
+
+    desk = desk_for(debian_host(), ear=deaf, prober=probe)
+    PlainWizard(desk, out, Person(), secret=Person()).run(("peer", "review"))
+    assert "The local network cannot be heard. UDP: Address already in use" in out.getvalue()

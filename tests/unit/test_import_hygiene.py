@@ -72,3 +72,21 @@ def test_answers_are_applied_without_textual(checkout: Path, tmp_path: Path) -> 
     assert status == 10, shown
     assert "+++ /etc/cjdroute.conf" in shown
     assert "pyroute2" not in loaded
+
+
+def test_the_plain_wizard_needs_nothing_of_the_toolkit(checkout: Path) -> None:
+    """It is what opens where the toolkit is not installed."""
+    script = (
+        "import sys\n"
+        "for name in ('textual', 'rich', 'segno'):\n"
+        "    sys.modules[name] = None\n"
+        "import dexsetup.ui.plain\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": f"{checkout}:{checkout / 'router'}"},
+    )
+    assert done.returncode == 0, done.stderr

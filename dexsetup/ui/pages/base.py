@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
 
-from dexsetup.ui.glyphs import clean
+from dexsetup.ui.printable import clean
 from dexsetup.ui.widgets.fields import Push
 
 if TYPE_CHECKING:

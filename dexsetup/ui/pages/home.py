@@ -11,8 +11,9 @@ from textual.widgets import Static
 
 from dexsetup.exposure import Access, Source
 from dexsetup.plan.events import Checked, Grade
-from dexsetup.ui.glyphs import clean, shortened
+from dexsetup.ui.glyphs import shortened
 from dexsetup.ui.pages.base import Page, clean_lines
+from dexsetup.ui.printable import clean
 from dexsetup.ui.pulse import Letter, PeerLine, Pulse, sparkline
 from dexsetup.ui.widgets.fields import Push
 from dexsetup.ui.widgets.lines import Row, Rows

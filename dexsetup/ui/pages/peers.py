@@ -15,16 +15,17 @@ from textual.widgets import Static
 
 from dexrouter.config import ConnectTo, parse_peers
 from dexsetup.public_peers import PublicPeer
-from dexsetup.ui.glyphs import clean, shortened
+from dexsetup.ui.glyphs import shortened
+from dexsetup.ui.lan import HEARD, lan_words, neighbour_name
 from dexsetup.ui.pages.base import words
 from dexsetup.ui.pages.form import FormPage
+from dexsetup.ui.printable import clean
 from dexsetup.ui.questions import question_for
 from dexsetup.ui.widgets.lines import Row, Rows
 
 if TYPE_CHECKING:
     from dexsetup.probe import Result
     from dexsetup.ui.app import Wizard
-    from dexsetup.ui.probing import Probing
 
 __all__ = ["PeersPage", "peer_rows"]
 
@@ -86,7 +87,9 @@ class PeersPage(FormPage):
         rows = self.query_one("#peers", Rows)
         rows.show(peer_rows(self, width))
         rows.styles.max_height = max(4, self.size.height - 12)
-        self.query_one("#lan", Static).update(_lan_words(wizard.probing))
+        probing = wizard.probing
+        words_ = lan_words(len(probing.neighbours), is_listening=probing.is_listening, deaf=probing.deaf)
+        self.query_one("#lan", Static).update(words_)
         asked, count = len(wizard.probing.results), len(wizard.probing.asked)
         state = f"asking: {asked} of {count}" if wizard.probing.is_under_way else ""
         name, address = _widths(width)
@@ -211,7 +214,7 @@ def peer_rows(page: PeersPage, width: int) -> list[Row]:
         result = results.get(address)
         text = result.text if result is not None else "\u2026" if address in wizard.probing.asked else "-"
         if result is None and address in wizard.probing.neighbours:
-            text = "heard"
+            text = HEARD
         first = f"[{mark}] {shortened(clean(name), name_width):<{name_width}}"
         look = "good" if mark == "x" else "bad" if mark == "-" else ""
         return Row(
@@ -250,25 +253,13 @@ def _neighbour_rows(wizard: Wizard, known: set[str]) -> Iterator[tuple[str, str,
     is_wanted = wizard.draft.value("node", "lan_peering") is not False
     for one in wizard.probing.neighbours.values():
         if one.public_key not in known:
-            name = f"{one.public_key[:8]} v{one.version}"
             key = f"{one.public_key} {one.address}"
-            yield key, "x" if is_wanted else " ", name, one.address, one.place
+            yield key, "x" if is_wanted else " ", neighbour_name(one), one.address, one.place
     heard = set(wizard.probing.neighbours)
     for line in wizard.watching.pulse.peers if wizard.watching.pulse is not None else ():
         if line.is_incoming and line.address not in heard:
             place = "local network" if line.is_local else "calls this node"
             yield f" {line.address}", "=", line.state, line.address, place
-
-
-def _lan_words(probing: Probing) -> str:
-    count = len(probing.neighbours)
-    if count:
-        return f"{count} found on the local network. Each is called by itself, if you answer yes:"
-    if probing.is_listening:
-        return "Listening on the local network: nobody yet. A neighbour speaks up every 33 seconds."
-    if probing.deaf:
-        return f"The local network cannot be heard. {'; '.join(probing.deaf)}"
-    return ""
 
 
 def _order(result: Result | None) -> float:

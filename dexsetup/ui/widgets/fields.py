@@ -18,8 +18,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from dexsetup.ui.glyphs import clean
 from dexsetup.ui.option import Option
+from dexsetup.ui.printable import clean
 
 __all__ = ["Choice", "Push", "TextField", "Tick"]
 

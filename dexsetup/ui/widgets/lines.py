@@ -22,7 +22,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from dexsetup.ui.glyphs import clean
+from dexsetup.ui.printable import clean
 
 __all__ = ["Line", "Lines", "Row", "Rows", "diff_lines"]
 
