@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import pytest
 
+from dexrouter.core.metric import DHT_NODE
+from dexrouter.core.paths import Path, Paths
 from dexrouter.core.peer import Peer
 from dexrouter.core.peer_table import PeerTable
 from dexrouter.sim.__main__ import main
 from dexrouter.sim.experiment import Plan, run
 from dexrouter.sim.shapes import SHAPES, distances, neighbours
 from dexrouter.sim.world import Wires, World
+from dexrouter.wire.labels import SELF_LABEL, splice
 
 
 @pytest.mark.parametrize("shape", sorted(SHAPES))
@@ -112,6 +116,57 @@ def test_an_end_of_a_cut_wire_that_tells_nobody_holds_up_no_others(monkeypatch: 
         dead.append({pair for pair in pairs if world.first_reply(*pair) is None})
     assert (0, 1) in dead[14]
     assert not [failed for failed in dead[18:] if failed]
+
+
+class StuckPaths(Paths):
+    """The paths of a stock session: it keeps to the one that set it up."""
+
+    def __init__(self, label: int) -> None:
+        super().__init__()
+        self.stuck = Path(label, DHT_NODE, 0.0)
+
+    @property
+    def best(self) -> Path | None:
+        """Always the same."""
+        return self.stuck
+
+
+def path_over(world: World, *numbers: int) -> int:
+    """Give the label of a path over these nodes."""
+    path = SELF_LABEL
+    for here, there in pairwise(numbers):
+        node, other = world.node(here), world.node(there)
+        assert node is not None
+        assert other is not None
+        (label,) = [peer.label for peer in node.peering.peers() if peer.key == other.own.public]
+        path = splice(label, path)
+    return path
+
+
+def test_a_node_in_front_of_a_gap_leads_the_frames_of_others_around_it() -> None:
+    """Also of a node that never changes its path; that one is told by errors, but not once a frame."""
+    world = World(6, [(number, (number + 1) % 6) for number in range(6)], seed=2, wires=Wires())
+    for number in range(6):
+        world.start(number)
+    for _ in range(20):
+        world.ping(3, 0)
+        world.run(0.5)
+    stuck, target, relay = world.node(3), world.node(0), world.node(1)
+    assert stuck is not None
+    assert target is not None
+    assert relay is not None
+    path = path_over(world, 3, 2, 1, 0)
+    stuck.sessions.by_address[target.own.address].paths = StuckPaths(path)
+    world.cut([(0, 1)])
+    world.run(7.0)
+    for _ in range(20):
+        world.forget_replies()
+        for _ in range(20):
+            world.ping(3, 0)
+        world.run(0.5)
+        assert world.first_reply(3, 0) is not None
+    assert relay.detours.sent >= 400
+    assert 10 <= relay.switch.drops["switch.undeliverable"] <= 220
 
 
 def test_the_same_seed_gives_the_same_course() -> None:

@@ -24,6 +24,7 @@ from typing import Final
 from dexrouter import PROTOCOL_VERSION
 from dexrouter.core.control import Answered, ControlHandler, ErrorReceived, PingKind, PingPurpose, PingTimeout
 from dexrouter.core.datapath import DataPath
+from dexrouter.core.detours import Detours
 from dexrouter.core.handlers import Handlers
 from dexrouter.core.inquiries import Inquiries, Inquiry
 from dexrouter.core.iptunnel import IpTunnel
@@ -33,7 +34,8 @@ from dexrouter.core.outputs import Buffer, Output
 from dexrouter.core.packets import Packets, copied
 from dexrouter.core.pathfinder.bucket import TokenBucket
 from dexrouter.core.pathfinder.pathfinder import Pathfinder, PathFound, PathLost, SendMessage
-from dexrouter.core.peering import Peer, Peering
+from dexrouter.core.peer import Peer
+from dexrouter.core.peering import Peering
 from dexrouter.core.routeserver.client import RouteServerClient
 from dexrouter.core.routeserver.outputs import AskPeer
 from dexrouter.core.sessions import (
@@ -101,6 +103,7 @@ class Node(DataPath):
         self.control = ControlHandler(own_key=own.public, entropy=entropy)
         self.sessions = Sessions(own=own, entropy=entropy, now=now)
         self.pathfinder = Pathfinder(own=own.public, own_scheme=V358, entropy=entropy, now=now)
+        self.detours = Detours(self.pathfinder, now)
         self.route_server = RouteServerClient(own=own, entropy=entropy, supernodes=supernodes, now=now)
         self.control.route_server = self.route_server.advertised
         self._errors = TokenBucket(_ERROR_BURST, _ERROR_RATE, now)
@@ -242,6 +245,8 @@ class Node(DataPath):
 
     def _forward(self, frame: bytes, source: int, now: float) -> None:
         self._is_stirred = True
+        if self.switch.has_silent and source != ROUTER:
+            frame = self._around(frame, source, now)
         out = self.switch.forward(frame, source)
         if out is None:
             return
@@ -250,6 +255,19 @@ class Node(DataPath):
             self._to_router(moved, now)
         else:
             self.peering.send(self.peering.by_slot[slot], moved, now)
+
+    def _around(self, frame: bytes, source: int, now: float) -> bytes:
+        """Give a frame for a silent peer a label that leads around it, if there is one; tell its origin."""
+        silent = self.switch.silent_next(frame)
+        if silent is None:
+            return frame
+        around = self.detours.around(frame, source, self.peering.by_slot[silent].address, now)
+        if around is None or self.switch.silent_next(around) is not None:
+            return frame
+        if self.detours.may_tell(now) and (refusal := self.switch.forward(frame, source)):
+            slot, error = refusal
+            self.peering.send(self.peering.by_slot[slot], error, now)
+        return around
 
     def _to_router(self, frame: bytes, now: float) -> None:
         self._is_stirred = True

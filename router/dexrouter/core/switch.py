@@ -74,13 +74,15 @@ _SOURCE_BITS: Final = _reversed_directors()
 class Switch:
     """The interfaces of one node and the way between them."""
 
-    __slots__ = ("_decided", "_ports", "drops")
+    __slots__ = ("_decided", "_ports", "drops", "has_silent")
 
     def __init__(self) -> None:
         self._ports = bytearray(V358_INTERFACES)
         self._ports[ROUTER] = Port.UP
         self._decided: dict[tuple[bytes, int], tuple[int, bytes]] = {}
         """Ways of headers that came lately, by header and source, as the interfaces are now."""
+        self.has_silent = False
+        """Whether any peer's interface is down."""
         self.drops: Counter[str] = Counter()
         """Frames that went nowhere, by reason."""
 
@@ -103,6 +105,7 @@ class Switch:
     def _change(self, number: int, port: Port) -> None:
         self._ports[number] = port
         self._decided.clear()
+        self.has_silent = Port.DOWN in self._ports
 
     def decide(self, label: int, version_shift: int, source: int) -> tuple[int, int, int] | ErrorCode | None:
         """Say where a frame goes: (interface, its label there, its version and shift), or why it does not.
@@ -128,6 +131,13 @@ class Switch:
         if (version_shift & _MAX_SHIFT) + bits > _MAX_SHIFT:
             return None
         return destination, label >> bits | _SOURCE_BITS[source][bits], version_shift + bits
+
+    def silent_next(self, frame: bytes) -> int | None:
+        """Give the interface that a frame is for, if the peer there is down."""
+        if len(frame) < HEADER_SIZE:
+            return None
+        number = V358_NUMBERS[int.from_bytes(frame[:8], "big") & V358_LOW_BITS]
+        return number if self._ports[number] == Port.DOWN else None
 
     def forward(self, frame: bytes, source: int) -> tuple[int, bytes] | None:
         """Give the interface that must send now, and the bytes; None if the frame is dropped."""

@@ -125,6 +125,23 @@ def test_an_answer_from_another_node_does_not_count() -> None:
     assert bench.pathfinder.counters()["nodes"] == 0
 
 
+def test_an_answer_that_comes_by_another_way_proves_neither() -> None:
+    """A relay in front of a gap has led the question around it: the node is asked again, the way it came."""
+    bench = Bench()
+    bench.connect()
+    bench.now += 1.0
+    bench.pathfinder.probe(FAR, 21, 0x153, bench.now)
+    bench.take()
+    ((_, message),) = [(sent, message) for sent, message in bench.asked if sent.path == 0x153]
+    heard = {node.key: node.heard for node in bench.pathfinder.known_nodes()}
+    answer = DhtMessage(txid=message.txid, version=21, scheme=V358, inverse_form=0).encode()
+    bench.pathfinder.message(FAR, 0x157, answer, bench.now)
+    bench.take()
+    assert {node.key: node.heard for node in bench.pathfinder.known_nodes()} == heard
+    assert bench.pathfinder.drops["reply.elsewhere"] == 1
+    assert (FAR, 0x157) in [(sent.key, sent.path) for sent, _ in bench.asked]
+
+
 def test_an_answer_counts_once() -> None:
     """The second copy of an answer is refused."""
     bench = Bench()

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
@@ -42,7 +42,7 @@ from dexrouter.core.pathfinder.outputs import PathfinderOutput, PathFound, PathL
 from dexrouter.core.pathfinder.peers import Peers
 from dexrouter.core.pathfinder.placing import place, unfold_far_links
 from dexrouter.core.pathfinder.queries import Purpose, Query, QueryTable, Target
-from dexrouter.core.pathfinder.routes import compute_routes
+from dexrouter.core.pathfinder.routes import compute_routes, way_around
 from dexrouter.core.pathfinder.rumours import Rumours
 from dexrouter.core.pathfinder.search import Searches
 from dexrouter.core.pathfinder.wanted import WantedTable
@@ -199,7 +199,7 @@ class Pathfinder:
         elif message.query is not None:
             self._receive_query(sender_key, path, message, now)
         else:
-            self._receive_reply(sender_key, message, now)
+            self._receive_reply(sender_key, path, message, now)
         self._advance(now)
 
     def search(self, address: Address, now: float) -> None:
@@ -278,6 +278,12 @@ class Pathfinder:
         node = self._graph.nodes.get(address)
         return node.best.path if node and node.best else None
 
+    def way_around(self, neighbour: Address, rest: int) -> int | None:
+        """Path to where `rest` leads from a neighbour that is silent, if one is known."""
+        node = self._graph.nodes.get(neighbour)
+        way = way_around(node, rest) if node else INVALID_LABEL
+        return None if way == INVALID_LABEL else way
+
     def counters(self) -> dict[str, int]:
         """Sizes of all tables, and what was done."""
         return {
@@ -332,7 +338,7 @@ class Pathfinder:
             case _:
                 return []
 
-    def _receive_reply(self, sender: PublicKey, message: DhtMessage, now: float) -> None:
+    def _receive_reply(self, sender: PublicKey, path: int, message: DhtMessage, now: float) -> None:
         query = self._queries.close(message.txid, sender, now)
         if query is None:
             self.drops["reply.unasked"] += 1
@@ -343,6 +349,9 @@ class Pathfinder:
             or message.inverse_form is None
         ):
             self.drops["reply.incompatible"] += 1
+            return
+        if path != query.target.path:
+            self._answered_elsewhere(query, path, now)
             return
         node = self._place(query, message, message.inverse_form, now)
         self._peers.answered(query.target)
@@ -355,6 +364,16 @@ class Pathfinder:
         self._searches.reached(query, query.target.path)
         if search := self._searches.closed(query):
             self._searches.answered(search, self._crawl, query, message.nodes)
+
+    def _answered_elsewhere(self, query: Query, path: int, now: float) -> None:
+        """Note an answer that came back by another path than the question went (core/detours.py).
+
+        It proves neither of them: the node is asked anew over the one that it came by.
+        """
+        self.drops["reply.elsewhere"] += 1
+        self._searches.closed(query)
+        target = query.target
+        self._crawl.heard_of(replace(target, path=path), now, is_wanted=target.address in self._wanted)
 
     def _place(self, query: Query, message: DhtMessage, inverse_form: int, now: float) -> Node | None:
         address = query.target.address

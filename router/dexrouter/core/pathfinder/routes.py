@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from dexrouter.core.pathfinder.graph import Link, LinkGraph, Node, Route, fit_label, hop_label
+from dexrouter.core.pathfinder.graph import Link, LinkGraph, Node, Route, fit_label, hop_label, node_bits
 from dexrouter.wire.labels import INVALID_LABEL, MAX_PATH_BITS, SELF_LABEL, label_bits, splice
 
-__all__ = ["compute_routes", "straighten"]
+__all__ = ["compute_routes", "straighten", "way_around"]
 
 _Entry = tuple[int, int, int, int, Link, int]
 """Cost, bits, sequence number (equals stay in order: the same from the same seed), path, entry, first hop."""
@@ -48,6 +48,24 @@ def straighten(graph: LinkGraph, path: int) -> int:
     if straight == INVALID_LABEL or label_bits(straight) > label_bits(path):
         return path
     return straight
+
+
+def way_around(neighbour: Node, rest: int) -> int:
+    """Lead to where `rest` leads from a neighbour, another way; `INVALID_LABEL` if there is none.
+
+    The best path to the last node on it that is known and reached, and from there as before.
+    """
+    reached = [(neighbour, rest)]
+    node = neighbour
+    while rest > SELF_LABEL and (link := node.links.get(hop_label(node.scheme, rest))):
+        node, rest = link.child, rest >> node_bits(link, rest)
+        reached.append((node, rest))
+    for node, rest in reversed(reached):
+        if node.best:
+            way = _extend(node.best.path, node, node.best.link.inverse_form, rest)
+            if way != INVALID_LABEL:
+                return way
+    return INVALID_LABEL
 
 
 def _settle(graph: LinkGraph) -> None:
