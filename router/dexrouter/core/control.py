@@ -37,7 +37,15 @@ from dexrouter.wire.control import (
 )
 from dexrouter.wire.errors import WireError
 
-__all__ = ["Answered", "ControlHandler", "ErrorReceived", "PingKind", "PingPurpose", "PingTimeout"]
+__all__ = [
+    "COOKIE_SIZE",
+    "Answered",
+    "ControlHandler",
+    "ErrorReceived",
+    "PingKind",
+    "PingPurpose",
+    "PingTimeout",
+]
 
 MAX_OUTSTANDING: Final = 50
 """As the C router (spec 03 §8.4), but for the pings that go to every peer:"""
@@ -46,7 +54,8 @@ MAX_LIVENESS: Final = 1024
 MAX_ROUTE_SERVER: Final = 512
 """four and two for each of 256 peers, so that silent peers do not use up what the others need."""
 
-_COOKIE_SIZE: Final = 12
+COOKIE_SIZE: Final = 12
+"""Bytes of our own in front of the data of a ping: by them its answer is known."""
 
 
 class PingPurpose(Enum):
@@ -93,6 +102,7 @@ class PingTimeout:
     purpose: PingPurpose
     asked_path: int
     waited: float
+    """Seconds."""
     ticket: int = 0
 
 
@@ -148,7 +158,7 @@ class ControlHandler:
             if self._is_full(purpose):
                 self.drops["control.no_slot"] += 1
                 return None
-        cookie = self._entropy(_COOKIE_SIZE)
+        cookie = self._entropy(COOKIE_SIZE)
         self._outstanding[cookie] = _Outstanding(purpose, path, now, now + timeout, ticket)
         self._counts[purpose] += 1
         data = cookie + data
@@ -215,7 +225,7 @@ class ControlHandler:
         return None
 
     def _answered(self, path: int, version: int, data: bytes, answer: Control, now: float) -> None:
-        asked = self._outstanding.pop(data[:_COOKIE_SIZE], None)
+        asked = self._outstanding.pop(data[:COOKIE_SIZE], None)
         if asked is None:
             self.drops["control.not_asked"] += 1
             return

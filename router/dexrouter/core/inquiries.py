@@ -61,6 +61,7 @@ class InquiryTimeout:
     ticket: int
     asked: Inquiry
     waited: float
+    """Seconds."""
 
 
 @dataclass(slots=True)

@@ -22,11 +22,9 @@ from dexrouter.core.outputs import Buffer, Output, Train, Transmit
 from dexrouter.core.packets import Packets, Spans
 from dexrouter.core.peer import Peer, PeerState
 from dexrouter.crypto.cryptoauth import CryptoError
+from dexrouter.wire.crypto_header import DATA_OVERHEAD
 
 __all__ = ["LinkRuns", "OpenedRun", "Received"]
-
-_SEALED: Final = 20
-"""Bytes of a data packet in front of its payload: nonce and tag."""
 
 _LOOK_BACK: Final = 8
 """Outputs among which a batch for the same peer is looked for."""
@@ -83,7 +81,7 @@ class LinkRuns(ABC):
             if following > first or refused is CryptoError.REPLAY:
                 # A replay has been opened already, so it must not be looked at again.
                 run = spans.part(first, following)
-                size = sum(run.sizes) - len(run.sizes) * _SEALED
+                size = sum(run.sizes) - len(run.sizes) * DATA_OVERHEAD
                 self._count_in(peer, len(run.sizes), size, now)
                 return OpenedRun(run, peer.slot, following + (refused is CryptoError.REPLAY))
         ((start, end),) = spans.part(first, first + 1)
@@ -93,7 +91,7 @@ class LinkRuns(ABC):
         peer, frame = received
         start = end - len(frame)
         packets.buffer[start:end] = frame
-        return OpenedRun(Spans([start - _SEALED], [len(frame) + _SEALED]), peer.slot, first + 1)
+        return OpenedRun(Spans([start - DATA_OVERHEAD], [len(frame) + DATA_OVERHEAD]), peer.slot, first + 1)
 
     def open_lone(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> int | None:
         """Open the one packet that has come, if it is plain: the interface of the switch that it came from.
@@ -106,7 +104,7 @@ class LinkRuns(ABC):
         size = packets.spans.sizes[0]
         if not peer.session.open_lone(packets, packets.spans.starts[0], size, now):
             return None
-        size -= _SEALED
+        size -= DATA_OVERHEAD
         peer.bytes_in += size
         peer.packets_in += 1
         peer.bandwidth_in.add(size, now)
@@ -120,11 +118,11 @@ class LinkRuns(ABC):
         view = packets.view
         is_plain = self._is_plain(peer) and peer.renewal is None
         if not is_plain or not peer.session.seal_run(packets, run, offset, b"", b"", now):
-            frame_at = offset + _SEALED
+            frame_at = offset + DATA_OVERHEAD
             for start, end in run:
                 self.send(peer, bytes(view[start + frame_at : end]), now)
             return
-        size = sum(run.sizes) - len(run.sizes) * (offset + _SEALED)
+        size = sum(run.sizes) - len(run.sizes) * (offset + DATA_OVERHEAD)
         peer.bytes_out += size
         peer.bandwidth_out.add(size, now)
         if len(run.sizes) == 1:

@@ -124,14 +124,6 @@ class World:
             hops += 1
         return hops if number == target else None
 
-    def live_edges(self) -> list[tuple[int, int]]:
-        """Give the wires that work between nodes that are up."""
-        return [
-            edge
-            for edge in self._edges
-            if frozenset(edge) not in self._cut and all(self._places[end].node for end in edge)
-        ]
-
     # -- what happens
 
     def start(self, number: int) -> None:

@@ -1,9 +1,11 @@
 """What end-to-end sessions carry behind the switch header (spec 04 §1 and §4.2).
 
 ```
-handshake  [0..3 : 4] rest of a CryptoAuth handshake, whose box holds: temporary key | handle 4 | data
-header 4 | content run        [handle 4][nonce 4][tag 16][cipher text of: data header 4 | content] control
-[ffffffff][control frame] ```
+handshake  [0..3 : 4][rest of a CryptoAuth handshake]
+                      its box holds: temporary key | handle 4 | data header 4 | content
+run        [handle 4][nonce 4][tag 16][cipher text of: data header 4 | content]
+control    [ffffffff][control frame]
+```
 
 The data header is version and flags (1 byte, `10`), unused (1), content type (2).
 """
@@ -30,7 +32,7 @@ __all__ = [
 HANDLE_SIZE: Final = 4
 FIRST_HANDLE: Final = 4
 LAST_HANDLE: Final = 0xFFFF_FFFE
-"""Smaller first words are handshakes, the greater one is a control frame."""
+"""Smaller first words are those of handshakes; the only greater one is that of a control frame."""
 
 DATA_HEADER_SIZE: Final = 4
 
@@ -60,7 +62,10 @@ def data_header(content_type: int) -> bytes:
 
 
 def parse_content_type(plaintext: bytes | memoryview) -> int:
-    """Read the content type of the data header in front of content; the rest of the header means nothing."""
+    """Read the content type of the data header in front of content; the rest of the header means nothing.
+
+    Raises `WireError` for fewer than 4 bytes.
+    """
     if len(plaintext) < DATA_HEADER_SIZE:
         raise WireError("a session packet begins with a data header", len(plaintext))
     return plaintext[2] << 8 | plaintext[3]

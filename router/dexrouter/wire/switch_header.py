@@ -81,15 +81,7 @@ class SwitchHeader:
 
     def encode(self) -> bytes:
         """Write the 12 bytes."""
-        return _LAYOUT.pack(*self._fields())
-
-    def encode_into(self, buffer: bytearray | memoryview, offset: int) -> int:
-        """Write the 12 bytes at an offset; the result is the offset behind them."""
-        _LAYOUT.pack_into(buffer, offset, *self._fields())
-        return offset + SIZE
-
-    def _fields(self) -> tuple[int, int, int, int]:
-        return (
+        return _LAYOUT.pack(
             self.label,
             self.congestion << 1 | self.suppress_errors,
             self.version << 6 | self.label_shift,

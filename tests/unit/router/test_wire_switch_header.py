@@ -40,13 +40,6 @@ def test_forwarded_frames_begin_with_headers() -> None:
             assert SwitchHeader.parse(data).encode() == data[:SIZE]
 
 
-def test_encode_into_leaves_the_rest_alone() -> None:
-    """A header is written into its place in a larger buffer."""
-    buffer = bytearray(b"." * 20)
-    assert SwitchHeader(0x13).encode_into(buffer, 4) == 16
-    assert bytes(buffer) == b"...." + bytes.fromhex("000000000000001300400000") + b"...."
-
-
 def test_short_header() -> None:
     """Eleven bytes are no header."""
     with pytest.raises(WireError) as caught:

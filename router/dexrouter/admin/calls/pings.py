@@ -12,9 +12,17 @@ from dexrouter import PROTOCOL_VERSION
 from dexrouter.admin.context import Context, PendingPing
 from dexrouter.admin.message import Reply
 from dexrouter.admin.table import INT, INT_UNLISTED, TEXT, TEXT_REQUIRED, Call, Caller, CallError, Table
-from dexrouter.core.control import Answered, PingKind, PingTimeout
+from dexrouter.core.control import COOKIE_SIZE, Answered, PingKind, PingTimeout
 from dexrouter.crypto.keys import PublicKey, format_node, public_key_text
-from dexrouter.wire.control import Control, GetSnodeReply, KeyPong, LlAddrReply, RPathReply, UdpAddress
+from dexrouter.wire.control import (
+    MAX_KEY_PING_DATA,
+    Control,
+    GetSnodeReply,
+    KeyPong,
+    LlAddrReply,
+    RPathReply,
+    UdpAddress,
+)
 from dexrouter.wire.errors import WireError
 from dexrouter.wire.labels import format_label, parse_label
 
@@ -25,10 +33,8 @@ LONGEST_TIMEOUT: Final = 60_000
 """Milliseconds."""
 
 MAX_DATA: Final = 256
-MAX_KEY_PING_DATA: Final = 52
-"""64 bytes of a key ping's data less the node's own 12."""
-
-_COOKIE_SIZE: Final = 12
+MAX_KEY_PING_TEXT: Final = MAX_KEY_PING_DATA - COOKIE_SIZE
+"""Bytes of the caller's own data: a key ping carries few."""
 
 TABLE: Final = Table()
 
@@ -65,7 +71,7 @@ def switch_ping(call: Call) -> None:
     if sum(bool(call.integer(name)) for name in _ALONE) > 1:
         raise CallError("Can only be one of keyPing, lladdr, OR snode")
     kind = next((kind for name, kind in _KINDS.items() if call.integer(name)), PingKind.PING)
-    if len(data) > (MAX_KEY_PING_DATA if kind is PingKind.KEY_PING else MAX_DATA):
+    if len(data) > (MAX_KEY_PING_TEXT if kind is PingKind.KEY_PING else MAX_DATA):
         raise CallError("data is too long")
     timeout = min(max(call.integer("timeout", DEFAULT_TIMEOUT), 1), LONGEST_TIMEOUT) / 1000
     ticket = context.new_ticket()
@@ -90,7 +96,7 @@ def _reply(pending: PendingPing, answer: Answered | PingTimeout) -> Reply:
     if isinstance(answer, PingTimeout):
         waited = int(answer.waited * 1000)
         return {"result": "timeout", "path": pending.path, "ms": waited, "version": PROTOCOL_VERSION}
-    data = getattr(answer.answer, "data", b"")[_COOKIE_SIZE:]
+    data = getattr(answer.answer, "data", b"")[COOKIE_SIZE:]
     reply: Reply = {
         "result": "pong",
         "path": pending.path,
