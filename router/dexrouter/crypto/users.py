@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import count
 from typing import Final
 
 from dexrouter.crypto.keys import Address
@@ -84,7 +85,7 @@ class AuthorizedUsers:
         """
         login = credentials.login
         if login is None:
-            login = b"Anon #%d" % len(self._users)
+            login = self._new_login()
         user = User(
             login, credentials.secret, _password_lookup(credentials.password), _login_lookup(login), address
         )
@@ -93,6 +94,12 @@ class AuthorizedUsers:
         self._users.append(user)
         self._index(user)
         return login
+
+    def _new_login(self) -> bytes:
+        """Make up a login (spec 01 §4): the number of entries so far, or the next one that nobody has."""
+        taken = {user.login for user in self._users}
+        numbers = count(len(self._users))
+        return next(login for number in numbers if (login := b"Anon #%d" % number) not in taken)
 
     def remove(self, login: bytes) -> int:
         """Forget all entries with a login; the result is their number. Running sessions are not touched."""

@@ -117,6 +117,20 @@ def test_who_came_with_a_removed_password_is_sent_away() -> None:
     assert left.key == ben.key.public
 
 
+def test_who_came_with_a_removed_password_without_a_name_is_sent_away_at_the_second_reload_too() -> None:
+    """Entries without a user are told apart, also when one of them has taken the place of another."""
+    running = Running(users=((None, "1"), (None, "2")))
+    running.reload(users=((None, "2"), (None, "3")))
+    two, three = (
+        RemotePeer(running.node, number, credentials=Credentials(b"%d" % number)) for number in (2, 3)
+    )
+    for remote in (two, three):
+        remote.establish(NOW)
+    running.reload(users=((None, "2"),))
+    (left,) = running.node.peering.peers()
+    assert left.key == two.key.public
+
+
 def test_tunnel_connections_come_and_go() -> None:
     """A client with another address is a new one; a gateway that stays keeps its connection."""
     client = {"publicKey": KEY, "ip4Address": "10.0.0.1"}

@@ -65,12 +65,14 @@ def test_a_user_is_found_by_login_and_by_password() -> None:
 
 
 def test_logins_are_made_up() -> None:
-    """An entry without login is named by the number of entries before it."""
+    """An entry without login is named by the number of entries before it, but as no other one is."""
     users = AuthorizedUsers()
     assert users.add(Credentials(b"beacon", b"Local Peers")) == b"Local Peers"
     assert users.add(Credentials(b"a")) == b"Anon #1"
     assert users.add(Credentials(b"b")) == b"Anon #2"
     assert [user.login for user in users.users()] == [b"Local Peers", b"Anon #1", b"Anon #2"]
+    users.remove(b"Anon #1")
+    assert users.add(Credentials(b"c")) == b"Anon #3"
 
 
 def test_duplicates_are_refused() -> None:
