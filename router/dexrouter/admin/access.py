@@ -57,9 +57,9 @@ def find_access(
     password: str | None = None,
     home: Path | None = None,
 ) -> Access:
-    """Find out how to reach the router. Raises AccessError for a file that is named or broken.
+    """Find out how to reach the router. Raises AccessError for a file that is named, or `~/.cjdnsadmin`.
 
-    A `/etc/cjdroute.conf` that may not be read is passed over: some functions need no password.
+    A `/etc/cjdroute.conf` that may not be read or is broken is passed over: some functions need no password.
     """
     if config is not None:
         access = access_from_config(config)

@@ -10,9 +10,11 @@ for the few functions that everybody may call. Nothing of the router's core is n
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Final, Self
@@ -39,6 +41,10 @@ COOKIE_AGE: Final = 8.0
 """Seconds for which a cookie is used again; it is good for 20."""
 
 MAX_PAGES: Final = 10_000
+MAX_KEPT: Final = 1024
+"""Messages of other requests that are kept until somebody asks for them; the oldest gives way."""
+
+_COOKIE: Final = re.compile("[0-9]{1,10}")
 _NOT_AUTHENTIC: Final = "Auth failed."
 
 
@@ -72,6 +78,8 @@ class AdminClient:
         self._password = access.password.encode("utf-8", "surrogateescape")
         self._timeout = timeout
         self._cookie: tuple[int, float] | None = None
+        self._kept: deque[tuple[str, ServerReply]] = deque(maxlen=MAX_KEPT)
+        """Transaction id and message of what came while another one was waited for."""
         family = socket.AF_INET6 if ":" in access.host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         try:
@@ -166,6 +174,10 @@ class AdminClient:
 
     def receive(self, txid: str, *, timeout: float | None = None) -> ServerReply:
         """Wait for the next message with this transaction id. Raises NoAnswerError."""
+        for place, (kept, reply) in enumerate(self._kept):
+            if kept == txid:
+                del self._kept[place]
+                return reply
         limit = self._timeout if timeout is None else timeout
         deadline = time.monotonic() + limit
         while True:
@@ -185,15 +197,18 @@ class AdminClient:
                 reply = decode_reply(datagram)
             except WireError:
                 continue
-            if reply.pop("txid", None) == txid:
+            found = reply.pop("txid", None)
+            if found == txid:
                 return reply
+            if isinstance(found, str):
+                self._kept.append((found, reply))
 
     def _fresh_cookie(self) -> int:
         now = time.monotonic()
         if self._cookie is None or now - self._cookie[1] > COOKIE_AGE:
             reply = self.ask("cookie", signed=False)
             cookie = reply.get("cookie")
-            if not isinstance(cookie, str) or not cookie.isdigit():
+            if not isinstance(cookie, str) or not _COOKIE.fullmatch(cookie):
                 raise NoAnswerError(f"What answers at {self.access.where} is no cjdns router.")
             self._cookie = (int(cookie), now)
         return self._cookie[0]

@@ -12,7 +12,7 @@ Rules:
 * Whatever a datagram holds, nothing is raised. What is no bencoded dictionary with a function name gets no
   reply.
 * Without authentication a request costs one lookup in a table and, for the few open functions, one page of
-  values.
+  values; those of the node store look through the link graph for it, which is bounded.
 * A function that does not exist here and one that the caller may not call get the same reply.
 * What was not asked for goes only to addresses that have authenticated within the last 30 seconds.
 """

@@ -104,6 +104,25 @@ def test_answers_to_somebody_else_are_passed_over() -> None:
         assert client.call("ping", signed=False) == {"q": "pong"}
 
 
+def test_what_comes_for_a_subscription_while_something_else_is_asked_is_kept() -> None:
+    """No line of the log is lost to the question that keeps the subscription alive."""
+    subscribed: list[str] = []
+
+    def answer(datagram: bytes, _source: tuple[str, int]) -> list[bytes]:
+        txid = str(decode_reply(datagram)["txid"])
+        if b"AdminLog_subscribe" in datagram:
+            subscribed.append(txid)
+        lines = [encode({"message": word, "txid": subscribed[0]}) for word in ("one", "two")]
+        return [*lines, encode({"q": "pong", "txid": txid})]
+
+    with serve(answer, "NONE") as access, AdminClient(access) as client:
+        txid = client.send("AdminLog_subscribe", signed=False)
+        assert client.receive(txid) == {"message": "one"}
+        assert client.call("ping", signed=False) == {"q": "pong"}
+        found = [client.receive(txid) for _ in range(4)]
+    assert found == [{"message": "two"}, {"q": "pong"}, {"message": "one"}, {"message": "two"}]
+
+
 def test_a_request_that_is_too_big_for_the_router_is_said_so() -> None:
     """That error comes without a transaction id."""
     with (
