@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dexrouter.admin.auth import cookie_at, sign
+from dexrouter.admin.calls import search
 from dexrouter.core.outputs import ToTun
 from dexrouter.core.peer import BeaconMode, PeerState
 from dexrouter.core.routeserver.queries import RouteServer
@@ -346,6 +347,21 @@ def test_a_search_tells_each_step_and_its_end(line: Rig) -> None:
     assert [parse_node(str(reply["from"])).key for reply in replies[:-1]][-1] == far.public
     assert replies[-1] == {"complete": 1, "error": "none"}
     assert line.call("SearchRunner_showActiveSearch", number=0)["activeSearches"] == 0
+
+
+def test_a_search_goes_by_the_closest_nodes_of_a_large_store(
+    line: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more nodes than a search remembers those are kept that are close to the address."""
+    far = line.mesh.nodes[2].own
+    monkeypatch.setattr(search, "MOST_CANDIDATES", 1)
+    nodes = list(line.node.pathfinder.known_nodes())
+    assert {node.key for node in nodes} >= {each.own.public for each in line.mesh.nodes}
+    nodes.sort(key=lambda node: node.address == far.address)
+    for order in (nodes, nodes[::-1]):
+        monkeypatch.setattr(line.node.pathfinder, "known_nodes", lambda order=order: iter(order))
+        first = line.ask("SearchRunner_search", ipv6=address_text(far.address))[0]
+        assert parse_node(str(first["from"])).key == far.public
 
 
 def test_a_search_ends_when_nobody_answers(line: Rig) -> None:

@@ -24,6 +24,8 @@ __all__ = ["TABLE"]
 
 MOST_REQUESTS: Final = 32
 MOST_CANDIDATES: Final = 64
+"""Nodes to ask yet that a search remembers: those farthest from the address give way."""
+
 MOST_SEARCHES: Final = 16
 
 TABLE: Final = Table()
@@ -44,8 +46,11 @@ class _Search:
 
     def add(self, name: NodeName) -> None:
         address = address_of(name.key)
-        if address not in self.asked and len(self.candidates) < MOST_CANDIDATES:
-            self.candidates.setdefault(address, name)
+        if address in self.asked or address in self.candidates:
+            return
+        self.candidates[address] = name
+        if len(self.candidates) > MOST_CANDIDATES:
+            del self.candidates[max(self.candidates, key=self.distance)]
 
 
 @TABLE.function("SearchRunner_search", ipv6=TEXT_REQUIRED, maxRequests=INT)
