@@ -270,18 +270,20 @@ def _tunnel_address(entry: Section, family: Family) -> TunnelAddress | None:
     bits = 32 if family is Family.IPV4 else 128
     text = entry.text(f"{stem}Address")
     prefix = entry.integer(f"{stem}Prefix", bits, range(bits + 1))
-    alloc = entry.integer(f"{stem}Alloc", bits, range(bits + 1))
+    alloc = entry.integer(f"{stem}Alloc", bits, range(1, bits + 1))
     if text is None:
         for key in (f"{stem}Prefix", f"{stem}Alloc"):
             if entry.node.get(key) is not None:
                 entry.error(key, f"stands without {stem}Address", f"Add {stem}Address, or take it out")
         return None
     try:
-        address = str(IPv4Address(text) if family is Family.IPV4 else IPv6Address(text))
+        address = IPv4Address(text) if family is Family.IPV4 else IPv6Address(text)
     except AddressValueError:
         entry.error(f"{stem}Address", f'"{text}" is no IPv{family} address', "Write the bare address")
         return None
-    return TunnelAddress(address, prefix, alloc)
+    if address.is_unspecified:
+        entry.error(f"{stem}Address", f'"{text}" is nobody\'s address', "Write the one that the node gets")
+    return TunnelAddress(str(address), prefix, alloc)
 
 
 def _security(top: Section) -> Security:

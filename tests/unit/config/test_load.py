@@ -253,6 +253,21 @@ def test_values_that_would_stop_the_reference_are_errors(body: str, problem: str
 
 
 @pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ('"ip4Address": "10.0.0.1", "ip4Alloc": 0', "ip4Alloc: 0 is out of range"),
+        ('"ip6Address": "2001:db8::1", "ip6Alloc": 129', "ip6Alloc: 129 is out of range"),
+        ('"ip4Address": "0.0.0.0"', 'ip4Address: "0.0.0.0" is nobody\'s address'),
+        ('"ip6Address": "::", "ip6Alloc": 64', 'ip6Address: "::" is nobody\'s address'),
+    ],
+)
+def test_what_the_tunnel_could_not_give_is_an_error_with_its_place(entry: str, problem: str) -> None:
+    """`--check` and a reload say so, not the start."""
+    body = f'"router": {{"ipTunnel": {{"allowedConnections": [{{"publicKey": "{KEY}", {entry}}}]}}}}'
+    assert problems(body) == [f"router.ipTunnel.allowedConnections[0].{problem}"]
+
+
+@pytest.mark.parametrize(
     "text", ["", "0.0.0.0:99999", "0.0.0.0:", "[::1:5", "[::1]x:5", "[fe80::1%eth0]:5", "1.2.3:4"]
 )
 def test_a_bind_address_that_is_none_is_an_error(text: str) -> None:
