@@ -10,8 +10,15 @@ What is wanted comes from the tunnel's gateways and, through the admin API, by h
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
+from collections.abc import Iterable, Iterator
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    collapse_addresses,
+    summarize_address_range,
+)
 from typing import Final, TypeAlias, TypeVar
 
 __all__ = ["Address", "Network", "RouteTable", "generate_routes"]
@@ -113,15 +120,16 @@ def _cover(networks: list[_N], exceptions: list[_N], premises: list[_N]) -> list
     return collapsed
 
 
-def _around(network: _N, exceptions: list[_N]) -> list[_N]:
-    """Cut others out of a network."""
-    kept = [network]
-    for other in exceptions:
-        remaining: list[_N] = []
-        for piece in kept:
-            if other.subnet_of(piece):
-                remaining += piece.address_exclude(other)
-            elif not piece.subnet_of(other):
-                remaining.append(piece)
-        kept = remaining
-    return kept
+def _around(network: _N, exceptions: Iterable[_N]) -> Iterator[_N]:
+    """Cut others out of a network: what lies between them is left."""
+    address = type(network.network_address)
+    first, end = int(network.network_address), int(network.broadcast_address) + 1
+    for other in collapse_addresses(exceptions):
+        if not other.overlaps(network):
+            continue
+        gap = int(other.network_address)
+        if gap > first:
+            yield from summarize_address_range(address(first), address(gap - 1))
+        first = int(other.broadcast_address) + 1
+    if first < end:
+        yield from summarize_address_range(address(first), address(end - 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
+from itertools import pairwise
 
 import pytest
 
@@ -39,3 +40,13 @@ def test_a_default_route_around_one_peer_has_a_route_for_each_bit() -> None:
     assert sorted(route.prefixlen for route in made) == list(range(1, 33))
     assert not any(ip_address("198.51.100.7") in route for route in made)
     assert sum(route.num_addresses for route in made) == 2**32 - 1
+
+
+@pytest.mark.parametrize("peers", [[0, 2**32 - 1], [7, 8, 9, 2**31], list(range(0, 2**32, 3**17))])
+def test_routes_hold_all_but_the_peers_and_nothing_twice(peers: list[int]) -> None:
+    """Also at both ends, for peers side by side, and for many."""
+    made = generate_routes([ip_network("0.0.0.0/0")], map(ip_network, peers))
+    places = sorted((int(route.network_address), int(route.broadcast_address)) for route in made)
+    assert all(before[1] < after[0] for before, after in pairwise(places))
+    assert sum(route.num_addresses for route in made) == 2**32 - len(peers)
+    assert not any(first <= peer <= last for peer in peers for first, last in places)
