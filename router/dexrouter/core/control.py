@@ -120,6 +120,8 @@ ControlEvent = Answered | PingTimeout | ErrorReceived
 
 @dataclass(slots=True)
 class _Outstanding:
+    """A ping whose answer is waited for. Times are monotonic seconds."""
+
     purpose: PingPurpose
     path: int
     sent: float

@@ -61,6 +61,7 @@ class Connection:
     ip4: Block | None = None
     ip6: Block | None = None
     next_request: float = 0.0
+    """When a client without an address asks again (monotonic seconds)."""
 
 
 Match: TypeAlias = tuple[int, int, int]

@@ -56,6 +56,7 @@ class Interface:
     """`UDP/IPv4/0.0.0.0:33000`, `ETH/eth0`."""
     beacon_mode: BeaconMode = BeaconMode.DISABLED
     next_beacon: float | None = None
+    """When the next one goes out (monotonic seconds); None: none does."""
 
 
 class Peer:

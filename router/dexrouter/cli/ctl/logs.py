@@ -18,6 +18,7 @@ KEEP_ALIVE: Final = 10.0
 """Seconds; the router forgets who is silent for 30."""
 
 _TIME_UNIT: Final = 1.024
+"""Seconds of the unit of `time` (spec 07 §8.6)."""
 
 
 def follow(client: AdminClient, options: Namespace) -> int:

@@ -23,6 +23,8 @@ __all__ = ["KernelAddress", "kernel_addresses", "wait_online"]
 
 POLL_INTERVAL: Final = 0.2
 _ADMIN_TIMEOUT: Final = 1.0
+"""Seconds."""
+
 _KERNEL_TABLE: Final = Path("/proc/net/if_inet6")
 _MESH_BYTE: Final = 0xFC
 _MESH_PREFIX: Final = 8
