@@ -39,6 +39,11 @@ def _is_adopted(world: RoutedWorld, name: str, server: str) -> bool:
     return active is not None and active.key == world.key(server).public
 
 
+def _is_told(world: RoutedWorld, name: str) -> bool:
+    """Whether a node tells others of a server."""
+    return world.nodes[name].control.route_server is not None
+
+
 def _links(world: RoutedWorld, server: str, name: str) -> dict[bytes, int]:
     known = world.server(server).known.get(world.key(name).address)
     return {address: link.label for address, link in known.labels().items()} if known else {}
@@ -94,13 +99,15 @@ def test_the_router_beside_a_server_is_a_client_like_the_others() -> None:
 
 
 def test_a_server_that_does_not_run_is_told_to_nobody() -> None:
-    """Its router waits for it, and tells others of it when it answers."""
+    """Its router asks again and again, finds it at once when it runs, and then tells others of it."""
     world = _line("s", "a", servers="s")
     world.server("s").is_silent = True
-    world.run(30.0)
-    assert world.nodes["s"].control.route_server is None
+    world.run(20.5)
+    assert not _is_told(world, "s")
     world.server("s").is_silent = False
-    world.wait(lambda: _is_adopted(world, "a", "s"), seconds=30)
+    world.wait(lambda: _is_adopted(world, "s", "s"), seconds=1)
+    assert _is_told(world, "s")
+    world.wait(lambda: _is_adopted(world, "a", "s"), seconds=5)
 
 
 def test_links_are_announced_with_the_labels_of_the_peers() -> None:

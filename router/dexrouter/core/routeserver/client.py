@@ -77,6 +77,15 @@ class RouteServerClient:
         return self.active is not None and self.hunter.accepts(self.active.key)
 
     @property
+    def _is_beside_server(self) -> bool:
+        return self._own.public in self.hunter.authorized
+
+    @property
+    def _is_hunting(self) -> bool:
+        """Whether to look on: nobody is on trial, or the program beside us, which may have come since."""
+        return not self.is_authorized and (self._trial is None or self._is_beside_server)
+
+    @property
     def advertised(self) -> tuple[PublicKey, int, int] | None:
         """Key, version and path of the server that others are told of."""
         server = self.active
@@ -94,7 +103,7 @@ class RouteServerClient:
         if not self._is_enabled:
             return None
         deadlines = [self._queries.next_deadline()]
-        if not self.is_authorized and self._trial is None:
+        if self._is_hunting:
             deadlines.append(self.hunter.next_hunt)
         if self.active is not None:
             deadlines.append(self._next_look)
@@ -108,7 +117,7 @@ class RouteServerClient:
         for query in self._queries.expire(now):
             self._unanswered(query, now)
         routable = sorted((peer for peer in peers if peer.is_routable), key=lambda peer: peer.slot)
-        if not self.is_authorized and self._trial is None and now >= self.hunter.next_hunt:
+        if self._is_hunting and now >= self.hunter.next_hunt:
             self._hunt(routable, now)
         if self.active is not None and now >= self._next_look:
             self._next_look = now + CYCLE
@@ -118,7 +127,7 @@ class RouteServerClient:
 
     def _hunt(self, routable: list[Peer], now: float) -> None:
         self.hunter.pause(now)
-        if self._own.public in self.hunter.authorized:
+        if self._is_beside_server:
             self._try(RouteServer(self._own.public, PROTOCOL_VERSION, SELF_LABEL), now)
             return
         peer = self.hunter.next_peer(routable)
