@@ -90,6 +90,11 @@ class Liveness:
         peer.ping_count += 1
         peer.unanswered_pings += 1
 
+    def heard(self, peer: Peer, now: float) -> None:
+        """Leave a peer alone that has just come or come back, until it has been silent for a while."""
+        peer.next_ping = now + LAZY_AFTER
+        self.deadline = min(self.deadline, peer.next_ping)
+
     def pong(self, peer: Peer, version: int, now: float) -> None:
         """Take the answer to a ping: the peer's version is known now."""
         was_routable = peer.is_routable

@@ -36,7 +36,7 @@ from dexrouter.core.beacons import LOCAL_PEERS, Beacons
 from dexrouter.core.link_runs import LinkRuns, Received
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.liveness import Liveness
-from dexrouter.core.peer import LAZY_AFTER, BeaconMode, Interface, Peer, PeerState
+from dexrouter.core.peer import BeaconMode, Interface, Peer, PeerState
 from dexrouter.core.peer_table import PeeringError, PeerTable
 from dexrouter.core.renewal import is_hello, take_hello
 from dexrouter.core.switch import Switch
@@ -381,7 +381,7 @@ class Peering(LinkRuns):
             peer, PeerState.ESTABLISHED, (peer.session.user or b"").decode(errors="replace")
         )
         if peer.version:
-            peer.next_ping = now + LAZY_AFTER
+            self._liveness.heard(peer, now)
         else:
             self._ping(peer, now)
         peer.ping_count = 0

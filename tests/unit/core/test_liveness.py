@@ -1,0 +1,23 @@
+"""When peers are pinged, seen from the deadlines that a node tells its edge."""
+
+from __future__ import annotations
+
+from dexrouter.core.peer import LAZY_AFTER, PeerState
+from remote import RemotePeer, make_node
+
+NOW = 1000.0
+
+
+def test_a_peer_that_is_back_is_watched_as_closely_as_before() -> None:
+    """The pings of an unresponsive one are eight seconds apart; it must not be silent again for so long."""
+    node = make_node()
+    remote = RemotePeer(node, 7)
+    remote.establish(NOW)
+    (peer,) = node.peering.peers()
+    now = NOW
+    while peer.state is not PeerState.UNRESPONSIVE or peer.next_ping < now + 2 * LAZY_AFTER:
+        now = max(now, node.next_deadline())
+        node.poll(now)
+    remote.send(remote.ping_frame(), now)
+    assert node.peering.by_slot[peer.slot].state is PeerState.ESTABLISHED
+    assert node.peering.next_deadline() <= now + LAZY_AFTER
