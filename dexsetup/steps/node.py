@@ -9,6 +9,7 @@ the port that the files will have.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 
 from dexrouter.config import ConfigError, RouterConfig, load_config
 from dexsetup.answers.model import Answers, Node
@@ -38,6 +39,13 @@ __all__ = [
 CONFIG = "/etc/cjdroute.conf"
 CONFIG_LISTS = ("peer", "allow", "tunnel")
 """The lists of the answers that stand in the configuration, in the order in which their steps put them in."""
+
+_remembered = lru_cache(maxsize=4)
+"""A dozen steps ask for the same configuration, and making it takes tens of milliseconds."""
+_with_identity = _remembered(with_identity)
+_with_peers = _remembered(with_peers)
+_with_allowed = _remembered(with_allowed)
+_with_tunnels = _remembered(with_tunnels)
 
 
 class ReadsConfig:
@@ -93,6 +101,7 @@ def present_config(facts: Facts) -> bytes | None:
     return file_content(facts, CONFIG) or None
 
 
+@_remembered
 def parsed(data: bytes, source: str = CONFIG) -> RouterConfig:
     """Read a configuration. Raises MachineError that names every place that is not understood."""
     try:
@@ -123,7 +132,7 @@ def with_node_identity(inputs: Inputs) -> bytes | None:
                 (f"node.key: {path} is not there or is empty, so no key can be taken from it",)
             )
         parsed(imported, path)
-    return with_identity(present, node, inputs.draws.router_config, imported)
+    return _with_identity(present, node, inputs.draws.router_config, imported)
 
 
 def config_with(inputs: Inputs, lists: Collection[str]) -> bytes | None:
@@ -132,11 +141,11 @@ def config_with(inputs: Inputs, lists: Collection[str]) -> bytes | None:
     if data is None:
         return None
     if "peer" in lists:
-        data = with_peers(data, answers.peer)
+        data = _with_peers(data, answers.peer)
     if "allow" in lists:
-        data = with_allowed(data, answers.allow, inputs.draws.secret)
+        data = _with_allowed(data, answers.allow, inputs.draws.secret)
     if "tunnel" in lists:
-        data = with_tunnels(data, answers.tunnel)
+        data = _with_tunnels(data, answers.tunnel)
     return data
 
 
