@@ -2,6 +2,9 @@
 
 Crash at every mutation, then undo: equal bytes, modes and owners. The second run changes nothing. The same
 answers, typed or loaded, give the same plan and the same files.
+
+The directory stands for an image in the making, or for a machine that runs (live_image.py): there, firewall,
+services, packages and routes take part as well. No step and no answer may be left out: see the first test.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import os
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -18,6 +22,7 @@ from dexsetup.answers.load import parse_answers
 from dexsetup.answers.model import (
     Allow,
     Answers,
+    Contact,
     Firewall,
     Irc,
     Mail,
@@ -25,6 +30,7 @@ from dexsetup.answers.model import (
     Nodeinfo,
     Peer,
     Phone,
+    Public,
     Tunnel,
     User,
 )
@@ -32,12 +38,13 @@ from dexsetup.answers.save import save_answers
 from dexsetup.commands.session import answers_step
 from dexsetup.detect import detect
 from dexsetup.exitcodes import ExitCode
-from dexsetup.host.base import Host
+from dexsetup.host.base import Host, UnitState
 from dexsetup.host.fake import CrashingHost, SimulatedCrash
 from dexsetup.host.rooted import RootedHost
 from dexsetup.plan.build import build_plan, plan_to_json, read_files
 from dexsetup.plan.engine import Engine, Options
 from dexsetup.plan.events import Event, StepFailed
+from dexsetup.plan.journal import read_run
 from dexsetup.plan.model import Plan
 from dexsetup.plan.undo import undo_run
 from dexsetup.render.jinja import JinjaRenderer
@@ -45,28 +52,46 @@ from dexsetup.report.redact import Redactor
 from dexsetup.secret import Secret
 from dexsetup.steps import all_steps
 from dexsetup.steps.base import Draws, Inputs
+from live_image import LiveImage
 
 RUN = "20261122T140211Z-3f"
-PARTS = 6
+PARTS = 3
 """All places of a crash take a minute on a busy machine: each part is a test with a time limit of its own."""
 USER = 61000
 OTHER_KEY = "b465hml7z3g1vj22ktqdrc3z17mwjxl44cg0mj903n9vycxzqpv0.k"
 KEY = "lhj54c2xnczfurpw42d0h1bvc4qquclb4dw72q50tc83ucmm9zt0.k"
 DRAWS = Draws(genconf(random.Random(1).randbytes).encode(), b"s" * 32)
 RENDERER = JinjaRenderer()
+PUBLIC_ADDRESS = "2001:db8::5"
+PROGRAMS: tuple[str, ...] = get_args(get_args(User.model_fields["files"].annotation)[0])
+"""Every word for a program of people."""
+JO = User(login="jo", real_name='Jo "J" Doe', files=PROGRAMS)  # type: ignore[arg-type]  # the very words
 TYPED = Answers(
     schema=1,
     node=Node(udp_port=26041),
     peer=(Peer(public_key=KEY, address="192.0.2.1:26041", password=Secret("sesame-sesame"), name="n"),),
     allow=(Allow(login="Ann's box"), Allow(login="ben", password=Secret("sesame-of-ben"))),
-    firewall=Firewall(accept_risk=("mesh-mail", "mesh-web")),
+    firewall=Firewall(guard=True, ssh=True),
     mail=Mail(),
     phone=Phone(),
     tunnel=(Tunnel(public_key=KEY, ip4="10.66.0.2/24"), Tunnel(public_key=OTHER_KEY)),
     nodeinfo=Nodeinfo(name="Jo"),
     irc=Irc(),
-    user=(User(login="jo", real_name='Jo "J" Doe', files=("mailrc", "pinerc", "linphonerc")),),
+    user=(JO,),
+    contact=(Contact(name="ann", address="fc12::7"), Contact(name="Ben", address="fc12::8", real_name="B C")),
 )
+AT_PUBLIC = Answers(
+    schema=1,
+    firewall=Firewall(),
+    mail=Mail(),
+    phone=Phone(),
+    user=(JO,),
+    public=Public(address=PUBLIC_ADDRESS),
+)
+"""Mail and calls at a public address, without a node."""
+RISKS = frozenset({"mesh-mail", "mesh-ssh", "mesh-web", "public-mail", "public-calls"})
+ADDRESSES = ("ip", "-6", "-o", "addr", "show", "scope", "global")
+NETWORKS = "home/jo/.config/hexchat/servlist.conf"
 SMTPD = b"[Service]\nType=forking\nExecStart=/usr/sbin/smtpd\n[Install]\nWantedBy=multi-user.target\n"
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="an image with owners needs root")
@@ -79,12 +104,32 @@ def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dexsetup.host.trees._sync_file_system", lambda _: None)
 
 
-def machine(place: Path) -> RootedHost:
-    """A Debian image with a user who has a .mailrc, opensmtpd's unit, and nothing of ours."""
+@pytest.fixture
+def _no_process_for_each_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the rights of a user on for the length of a call: ten thousand processes take minutes."""
+
+    def call_as(uid: int, gid: int, work: Callable[[], bytes | None], _: str) -> bytes | None:
+        groups, mask = os.getgroups(), os.umask(0o077)
+        os.setgroups([])
+        os.setegid(gid)
+        os.seteuid(uid)
+        try:
+            return work()
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(groups)
+            os.umask(mask)
+
+    monkeypatch.setattr("dexsetup.host.files.call_as", call_as)
+
+
+def build(place: Path) -> None:
+    """Make a Debian with a user who has a .mailrc and HexChat, opensmtpd's unit, and nothing of ours."""
     unit = "usr/lib/systemd/system/opensmtpd.service"
     for directory in (
         "etc/systemd/system",
-        "home/jo",
+        "home/jo/.config/hexchat",
         "opt",
         "run",
         "usr/local/bin",
@@ -100,9 +145,27 @@ def machine(place: Path) -> RootedHost:
     (place / "etc/group").write_text(f"root:x:0:\njo:x:{USER}:\n")
     (place / "home/jo/.mailrc").write_bytes(b"set ask # mine, and no newline")
     (place / "home/jo/.mailrc").chmod(0o640)
-    for path in ("home/jo", "home/jo/.mailrc"):
+    (place / NETWORKS).write_bytes(b"v=2.16.1\n\nN=Another\nS=irc.example.net\n\n")
+    for path in ("home/jo", "home/jo/.mailrc", "home/jo/.config", "home/jo/.config/hexchat", NETWORKS):
         os.chown(place / path, USER - 5000, USER)
+
+
+def machine(place: Path) -> RootedHost:
+    """An image in the making: nothing runs."""
+    build(place)
     return RootedHost(str(place))
+
+
+def running_machine(place: Path) -> LiveImage:
+    """A machine that runs, with systemd, firewalld, a TUN device and a public address."""
+    build(place)
+    for directory in ("run/systemd/system", "dev/net"):
+        (place / directory).mkdir(parents=True)
+    (place / "dev/net/tun").touch()
+    shown = f"2: eth0    inet6 {PUBLIC_ADDRESS}/64 scope global\n"
+    host = LiveImage(str(place), {("id", "-u"): "0\n", ADDRESSES: shown})
+    host.services.units["opensmtpd.service"] = UnitState(exists=True, enabled=True, active=True)
+    return host
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +193,7 @@ def planner(host: Host, answers: Answers, programs: Path) -> Callable[[], Plan]:
 
 
 def run(host: Host, answers: Answers, programs: Path, *, name: str = RUN, resume: bool = False) -> ExitCode:
-    options = Options(accepted_risks=frozenset({"mesh-mail", "mesh-web"}), resume=resume)
+    options = Options(accepted_risks=RISKS, resume=resume)
     make_plan = planner(host, answers, programs)
     return Engine(host, make_plan, lambda _: None, run=name, options=options).run().code
 
@@ -147,6 +210,8 @@ def snapshot(host: RootedHost) -> dict[str, object]:
         content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
         target = str(path.readlink()) if path.is_symlink() else ""
         found[name] = (oct(status.st_mode), status.st_uid, status.st_gid, content, target)
+    if isinstance(host, LiveImage):
+        found["in memory"] = host.memory()
     return found
 
 
@@ -154,17 +219,35 @@ def undo(host: Host) -> ExitCode:
     return undo_run(host, None, lambda _: None, Redactor())
 
 
-def test_second_run_changes_nothing_and_undo_gives_everything_back(tmp_path: Path, programs: Path) -> None:
-    """A whole set-up of an image; again: no mutation; undone: as before."""
-    host = machine(tmp_path / "image")
+def test_every_step_and_every_answer_takes_part(tmp_path: Path, programs: Path) -> None:
+    """A step that is new, or does nothing here, is missed: give it something to do in these answers."""
+    assert (TYPED.model_fields_set | AT_PUBLIC.model_fields_set) == set(Answers.model_fields)
+    working, looking = {"answers"}, set()
+    for name, answers in (("mesh", TYPED), ("public", AT_PUBLIC)):
+        host = running_machine(tmp_path / name)
+        plan = planner(host, answers, programs)()
+        assert run(host, answers, programs) is ExitCode.OK
+        record = read_run(host, RUN)
+        assert record is not None
+        working |= {change.step for change in record.changes}
+        looking |= {step.name for step in plan.steps if not step.resources and step.verifications}
+    assert working | looking == {"answers", *(step.name for step in all_steps())}
+
+
+@pytest.mark.parametrize(
+    ("make", "answers"), [(machine, TYPED), (running_machine, TYPED), (running_machine, AT_PUBLIC)]
+)
+def test_second_run_changes_nothing_and_undo_gives_everything_back(
+    tmp_path: Path, programs: Path, make: Callable[[Path], RootedHost], answers: Answers
+) -> None:
+    """A whole set-up; again: no mutation; undone: as before."""
+    host = make(tmp_path / "image")
     before = snapshot(host)
-    assert run(host, TYPED, programs) is ExitCode.OK
+    assert run(host, answers, programs) is ExitCode.OK
     after = snapshot(host)
-    assert {"etc/cjdroute.conf", "etc/smtpd.conf", "home/jo/.pinerc", "etc/dexsetup/answers.toml"} <= set(
-        after
-    )
+    assert {"etc/smtpd.conf", "home/jo/.pinerc", "etc/dexsetup/answers.toml"} <= set(after)
     counting = CrashingHost(host)
-    assert run(counting.as_host(), TYPED, programs, name="20261122T150000Z-00") is ExitCode.OK
+    assert run(counting.as_host(), answers, programs, name="20261122T150000Z-00") is ExitCode.OK
     assert counting.trace == []
     assert undo(host) is ExitCode.OK
     assert snapshot(host) == before
@@ -229,34 +312,51 @@ def test_switching_off_removes_what_we_put_there_and_nothing_else(tmp_path: Path
     assert {"etc/cjdroute.conf", "opt/dexsetup/bin/dexrouter", "home/jo/.mailrc"} <= names
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_crash_anywhere_then_undo(tmp_path: Path, programs: Path, part: int) -> None:
+@pytest.mark.parametrize(
+    ("make", "answers", "places"),
+    [
+        *((running_machine, TYPED, slice(part, None, PARTS)) for part in range(PARTS)),
+        (running_machine, AT_PUBLIC, slice(None)),
+        (machine, TYPED, slice(2, None, 4)),
+    ],
+)
+@pytest.mark.usefixtures("_no_process_for_each_file")
+def test_crash_anywhere_then_undo(
+    tmp_path: Path, programs: Path, make: Callable[[Path], RootedHost], answers: Answers, places: slice
+) -> None:
     """Whatever mutation of a real set-up the crash hits, undo gives back equal bytes, modes and owners."""
-    counting = CrashingHost(machine(tmp_path / "count"))
-    assert run(counting.as_host(), TYPED, programs) is ExitCode.OK
-    for at in range(1 + part, counting.mutations + 1, PARTS):
-        host = machine(tmp_path / f"{at}")
+    counting = CrashingHost(make(tmp_path / "count"))
+    assert run(counting.as_host(), answers, programs) is ExitCode.OK
+    for at in range(1, counting.mutations + 1)[places]:
+        host = make(tmp_path / f"{at}")
         before = snapshot(host)
-        crashing = CrashingHost(host, at=at, after=bool(at % 2))
+        crashing = CrashingHost(host, at=at, after=bool(at // 2 % 2))
         with pytest.raises(SimulatedCrash):
-            run(crashing.as_host(), TYPED, programs)
+            run(crashing.as_host(), answers, programs)
         where = f"mutation {at}: {crashing.trace[-1]}"
         assert undo(host) is ExitCode.OK, where
         assert snapshot(host) == before, where
 
 
-def test_crash_then_resume_completes_the_run(tmp_path: Path, programs: Path) -> None:
+@pytest.mark.parametrize(
+    ("answers", "places"),
+    [(TYPED, slice(1, None, 5)), (AT_PUBLIC, slice(2, None, 5))],
+)
+@pytest.mark.usefixtures("_no_process_for_each_file")
+def test_crash_then_resume_completes_the_run(
+    tmp_path: Path, programs: Path, answers: Answers, places: slice
+) -> None:
     """Going on after a crash gives what an undisturbed run gives."""
-    whole = machine(tmp_path / "whole")
+    whole = running_machine(tmp_path / "whole")
     counting = CrashingHost(whole)
-    assert run(counting.as_host(), TYPED, programs) is ExitCode.OK
+    assert run(counting.as_host(), answers, programs) is ExitCode.OK
     wanted = snapshot(whole)
-    for at in range(2, counting.mutations + 1, 11):
-        host = machine(tmp_path / f"{at}")
+    for at in range(1, counting.mutations + 1)[places]:
+        host = running_machine(tmp_path / f"{at}")
         crashing = CrashingHost(host, at=at)
         with pytest.raises(SimulatedCrash):
-            run(crashing.as_host(), TYPED, programs)
-        assert run(host, TYPED, programs, resume=True) is ExitCode.OK
+            run(crashing.as_host(), answers, programs)
+        assert run(host, answers, programs, resume=True) is ExitCode.OK
         assert snapshot(host) == wanted, f"mutation {at}: {crashing.trace[-1]}"
 
 
