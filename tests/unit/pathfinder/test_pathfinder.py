@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from dexrouter.core.metric import DHT_NODE, DHT_PEER, NO_INFORMATION, SM_INCOMING, effective_metric
 from dexrouter.core.pathfinder.bucket import TokenBucket
 from dexrouter.core.pathfinder.pathfinder import Pathfinder, PathFound, PathLost, SendMessage
@@ -23,6 +25,8 @@ class Bench:
         self.now = 0.0
         self.pathfinder = Pathfinder(own=OWN, entropy=Random(1).randbytes, now=0.0)
         self.asked: list[tuple[SendMessage, DhtMessage]] = []
+        self.replies: list[tuple[PublicKey, int, bytes]] = []
+        """Receiver, path, transaction id."""
         self.found: list[PathFound] = []
         self.lost: list[PathLost] = []
 
@@ -33,6 +37,8 @@ class Bench:
                     message = DhtMessage.parse(output.content)
                     if message.is_query:
                         self.asked.append((output, message))
+                    else:
+                        self.replies.append((output.key, output.path, message.txid))
                 case PathFound():
                     self.found.append(output)
                 case PathLost():
@@ -57,8 +63,8 @@ class Bench:
         self.pathfinder.message(key or sent.key, sent.path, answer.encode(), self.now)
         self.take()
 
-    def query(self, key: PublicKey, path: int) -> None:
-        message = DhtMessage(txid=b"00x", query=b"pn", version=21, scheme=V358, inverse_form=0)
+    def query(self, key: PublicKey, path: int, *, txid: bytes = b"00x", version: int = 21) -> None:
+        message = DhtMessage(txid=txid, query=b"pn", version=version, scheme=V358, inverse_form=0)
         self.pathfinder.message(key, path, message.encode(), self.now)
         self.take()
 
@@ -173,6 +179,40 @@ def test_who_asks_us_is_asked_back() -> None:
     assert bench.pathfinder.best_path(address_of(OTHER)) is None
     bench.reply()
     assert bench.pathfinder.best_path(address_of(OTHER)) == 0x1753
+
+
+@pytest.mark.parametrize(
+    ("version", "txid", "path", "names_others", "is_answered"),
+    [
+        (20, b"1" + bytes(12), 0x153, True, False),
+        (20, b"1" + bytes(12), 0x153, False, True),
+        (20, b"0" + bytes(12), 0x153, True, True),
+        (20, b"1" + bytes(12), 0x13, True, True),
+        (21, b"01" + bytes(12), 0x153, True, False),
+        (21, b"01" + bytes(12), 0x153, False, True),
+        (21, b"00" + bytes(12), 0x153, True, True),
+        (21, b"01" + bytes(12), 0x13, True, True),
+    ],
+)
+def test_a_ping_whose_answer_would_pin_a_path_gets_a_question(
+    *, version: int, txid: bytes, path: int, names_others: bool, is_answered: bool
+) -> None:
+    """The one with which a stock node sets up a session, unless that node lives by the answer.
+
+    Without a DHT pathfinder it does; and to a direct peer the answer does no harm.
+    """
+    bench = Bench()
+    key = PEER if path == 0x13 else FAR
+    bench.peer_up()
+    bench.reply(NodeEntry(FAR, 0x15, 21))
+    bench.reply(*[NodeEntry(OTHER, 0x17, 21)] * names_others)
+    bench.asked.clear()
+    bench.query(key, path, txid=txid, version=version)
+    assert bench.replies == ([(key, path, txid)] if is_answered else [])
+    questions = [message.query for sent, message in bench.asked if (sent.key, sent.path) == (key, path)]
+    assert questions == ([] if is_answered else [b"pn"])
+    bench.query(key, path, txid=txid, version=version)
+    assert len(bench.replies) == (2 if is_answered else 1), "while our question is open, theirs is answered"
 
 
 def test_a_lost_peer_takes_its_paths_along() -> None:

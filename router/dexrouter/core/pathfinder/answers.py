@@ -1,8 +1,8 @@
 """What this node answers to the queries of others (spec 05 §3).
 
-Answers are functions of the graph and the list of peers; they store nothing. Every query gets an answer: that
-alone makes this node an endpoint in the eyes of others. `gp` makes it a transit, `fn` lets searches go on.
-Labels are fitted for the asker: at least as wide as our label back to him.
+Answers are functions of the graph and the list of peers; they store nothing. Every query gets an answer (but
+see `pins_path`): that alone makes this node an endpoint in the eyes of others. `gp` makes it a transit, `fn`
+lets searches go on. Labels are fitted for the asker: at least as wide as our label back to him.
 """
 
 from __future__ import annotations
@@ -16,14 +16,32 @@ from dexrouter import OLDEST_COMPATIBLE_VERSION
 from dexrouter.core.pathfinder.graph import LinkGraph, Node
 from dexrouter.core.pathfinder.keyspace import position_of
 from dexrouter.core.pathfinder.queries import Target
-from dexrouter.wire.dht import NodeEntry
-from dexrouter.wire.encoding_scheme import label_for
+from dexrouter.wire.dht import DhtMessage, NodeEntry
+from dexrouter.wire.encoding_scheme import EncodingScheme, label_for
 from dexrouter.wire.labels import MAX_PATH_BITS, SELF_LABEL, label_bits
 
-__all__ = ["ANSWER_NODES", "find_nodes", "get_peers", "next_hop"]
+__all__ = ["ANSWER_NODES", "find_nodes", "get_peers", "next_hop", "pins_path"]
 
 ANSWER_NODES: Final = 8
 """Nodes in one answer; fewer than that end the paging of `gp`."""
+
+
+_FIRST_WITH_LONG_MARK: Final = 21
+"""Two characters of a transaction id tell which of its pathfinders asks; before, one did (spec 05 §2.5)."""
+
+
+def pins_path(message: DhtMessage, path: int, asker: Node | None, scheme: EncodingScheme) -> bool:
+    """Whether a reply would make the asker keep to this path, whatever we send over others later.
+
+    A stock node pings to set up a session that its host uses, and takes the path of the reply for better than
+    that of any later message (spec 04 §6.1): v21 for 65 s, v20 for good. A question of ours sets the session
+    up as well, and leaves the path one that our next message can replace. So the reply may be left out, but
+    not if the asker lives by it: that is so without a DHT pathfinder. Direct peers know better paths anyway.
+    """
+    if message.query != b"pn" or scheme.is_one_hop(path) or asker is None or not asker.names_others:
+        return False
+    mark = b"01" if message.version >= _FIRST_WITH_LONG_MARK else b"1"
+    return message.txid.startswith(mark)
 
 
 def get_peers(graph: LinkGraph, peers: Iterable[Target], subject: bytes, asker_path: int) -> list[NodeEntry]:

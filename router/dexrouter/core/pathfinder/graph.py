@@ -133,6 +133,7 @@ class Node:
         "is_wanted",
         "key",
         "links",
+        "names_others",
         "offered",
         "page",
         "parents",
@@ -159,6 +160,8 @@ class Node:
         """Smoothed, in seconds; 0 before the first answer."""
         self.page = 0
         """Target of the next `gp`: more than one page of peers is asked for in turn."""
+        self.names_others = False
+        """Whether it has ever answered with other nodes: then a DHT pathfinder runs there."""
         self.links: dict[int, Link] = {}
         """Links to its peers by canonical label."""
         self.parents: dict[Link, None] = {}

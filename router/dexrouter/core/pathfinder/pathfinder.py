@@ -30,7 +30,7 @@ from typing import Final
 from dexrouter import OLDEST_COMPATIBLE_VERSION, PROTOCOL_VERSION
 from dexrouter.core.admission import Admission
 from dexrouter.core.metric import DHT_PEER, SM_INCOMING
-from dexrouter.core.pathfinder.answers import find_nodes, get_peers, next_hop
+from dexrouter.core.pathfinder.answers import find_nodes, get_peers, next_hop, pins_path
 from dexrouter.core.pathfinder.asking import Asker
 from dexrouter.core.pathfinder.bucket import TokenBucket
 from dexrouter.core.pathfinder.capacity import Capacity
@@ -312,7 +312,16 @@ class Pathfinder:
             self.drops["query.too_many"] += 1
             return
         sender_target = Target(sender, address_of(sender), message.version, path)
-        root = self._graph.root
+        node = self._graph.nodes.get(sender_target.address)
+        would_pin = pins_path(message, path, node, self._graph.root.scheme)
+        if not (would_pin and self._asker.set_up(sender_target, now)):
+            self._reply(sender_target, message)
+        if node is None or node.best is None:
+            self._outbox.append(PathFound(sender, sender_target.address, message.version, path, SM_INCOMING))
+        self._crawl.heard_of(sender_target, now, is_wanted=sender_target.address in self._wanted)
+
+    def _reply(self, asker: Target, message: DhtMessage) -> None:
+        root, path = self._graph.root, asker.path
         reply = DhtMessage(
             txid=message.txid,
             version=root.version,
@@ -320,11 +329,7 @@ class Pathfinder:
             inverse_form=max(root.scheme.form_number(path), 0),
             nodes=tuple(self._answer(message, path)),
         )
-        self._outbox.append(SendMessage(sender, sender_target.address, message.version, path, reply.encode()))
-        node = self._graph.nodes.get(sender_target.address)
-        if node is None or node.best is None:
-            self._outbox.append(PathFound(sender, sender_target.address, message.version, path, SM_INCOMING))
-        self._crawl.heard_of(sender_target, now, is_wanted=sender_target.address in self._wanted)
+        self._outbox.append(SendMessage(asker.key, asker.address, message.version, path, reply.encode()))
 
     def _answer(self, message: DhtMessage, path: int) -> list[NodeEntry]:
         subject = message.target or b""
@@ -354,6 +359,8 @@ class Pathfinder:
             self._answered_elsewhere(query, path, now)
             return
         node = self._place(query, message, message.inverse_form, now)
+        if node and message.nodes:
+            node.names_others = True
         self._peers.answered(query.target)
         if node:
             self._wanted.answered(node, query, now)
