@@ -238,6 +238,10 @@ class Sessions:
 
     def _failed(self, session: Session, path: int, body: bytes, error: CryptoError, now: float) -> None:
         self.drops[f"session.{error.name.lower()}"] += 1
+        best = session.paths.best
+        if error is CryptoError.DECRYPT and session.crypto.state is State.RECEIVED_KEY and best is not None:
+            # The other node goes on with the session before this one, until it has data of the new one.
+            self._set_up(session, best.label, now)
         if len(body) + 12 < _ERROR_SIZE:
             return
         if self._may_speak(now):

@@ -348,6 +348,29 @@ def test_a_node_that_restarted_and_says_nothing_more_is_asked_when_its_session_i
     assert only(sessions).send_handle == again.handle
 
 
+def test_a_node_that_goes_on_with_the_session_before_is_shown_the_new_one() -> None:
+    """We began anew and have its key, it has no data of ours yet: a packet of its old session brings some."""
+    sessions, far = established()
+    old = far.pack(b"data", NOW, UDP)
+    session = only(sessions)
+    session.crypto.reset()
+    far.crypto.reset()
+    assert far.answer(b"query", NOW + 20.0) == (256, b"query")
+    assert far.send(b"reply", NOW + 20.0) == (256, b"reply")
+    assert session.crypto.state is State.RECEIVED_KEY
+    sessions.events.clear()
+    for number in range(5):
+        assert sessions.receive(PATH, old, NOW + 20.0 + number / 5) is None
+    assert [event for event in sessions.events if isinstance(event, Probe)] == [Probe(session, PATH)] * 2
+    assert far.answer(b"query", NOW + 21.0) == (256, b"query")
+    assert far.send(b"reply", NOW + 21.0) is None, "the old one has moved the window (spec 01 §8 B4)"
+    assert far.send(b"reply", NOW + 21.0) == (256, b"reply")
+    assert session.crypto.is_established
+    sessions.events.clear()
+    assert sessions.receive(PATH, old, NOW + 30.0) is None
+    assert not [event for event in sessions.events if isinstance(event, Probe)]
+
+
 def test_a_report_that_the_other_node_knows_no_session_must_quote_a_packet_of_ours() -> None:
     """And it is believed only after a second of silence: anybody on the way can write one."""
     sessions, far = established()
