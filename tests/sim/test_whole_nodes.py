@@ -124,11 +124,11 @@ class StuckPaths(Paths):
     def __init__(self, label: int) -> None:
         super().__init__()
         self.stuck = Path(label, DHT_NODE, 0.0)
+        self._rank(0.0)
 
-    @property
-    def best(self) -> Path | None:
-        """Always the same."""
-        return self.stuck
+    def _rank(self, now: float) -> None:
+        self._paths = [self.stuck]
+        super()._rank(now)
 
 
 def path_over(world: World, *numbers: int) -> int:
