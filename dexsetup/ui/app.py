@@ -1,9 +1,9 @@
-"""The wizard: its state, its pages, its keys, and the messages of threads handed to whom they are for.
+"""The wizard: its state, its pages, and the messages of threads handed to whom they are for.
 
-It holds the draft and what was found; each idea has a part of its own beside this file (frame, planning,
-probing, running, watching, sheets). What takes time is done by the desk in threads; a thread posts messages
-and the handlers here change the screen. Nothing but the toolkit and the first page is loaded before the
-first frame is drawn: the answers and the engine come with the survey.
+It holds the draft and what was found; each idea has a part of its own beside this file (keys, frame,
+planning, probing, running, watching, sheets). What takes time is done by the desk in threads; a thread posts
+messages and the handlers here change the screen. Nothing but the toolkit and the first page is loaded before
+the first frame is drawn: the answers and the engine come with the survey.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
+from textual.app import ComposeResult
 from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.events import Resize
@@ -26,8 +25,9 @@ from textual.widgets import Input
 
 from dexsetup.exitcodes import ExitCode
 from dexsetup.ui.faults import told
-from dexsetup.ui.frame import SECTION_PAGES, STEPS, Frame
+from dexsetup.ui.frame import SECTION_PAGES, Frame
 from dexsetup.ui.glyphs import AsciiFilter
+from dexsetup.ui.keys import Keys
 from dexsetup.ui.messages import (
     Failed,
     Found,
@@ -66,34 +66,14 @@ _PAGES = {
 }
 _TERMINAL_CHECK = 2.0
 """Seconds between looks at whether the terminal is still there."""
-_ALWAYS = frozenset({"focus_next", "focus_previous", "suspend"})
-"""Actions of the app that sheets use as well."""
-_UNDER_WAY = "A run is under way: Esc stops it after this change."
 
 
-class Wizard(App[ExitCode]):
+class Wizard(Keys):
     """The wizard. `make_desk` is called in a thread: it may load what it likes."""
 
     CSS_PATH: ClassVar[str] = "theme.tcss"
     ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
     TITLE = "dexsetup"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "help", priority=True, show=False),
-        Binding("question_mark", "help", show=False),
-        Binding("f2,ctrl+t", "diff", priority=True, show=False),
-        Binding("f3,ctrl+l", "log", priority=True, show=False),
-        Binding("f5,ctrl+r", "again", priority=True, show=False),
-        Binding("f10,ctrl+q", "leave", priority=True, show=False),
-        Binding("ctrl+n", "next", priority=True, show=False),
-        Binding("ctrl+b", "previous", priority=True, show=False),
-        Binding("ctrl+s", "save", priority=True, show=False),
-        Binding("ctrl+y", "copy", priority=True, show=False),
-        Binding("ctrl+z", "suspend", priority=True, show=False),
-        Binding("ctrl+a", "apply", show=False),
-        Binding("ctrl+c", "interrupt", show=False),
-        Binding("escape", "escape", show=False),
-        *(Binding(str(number), f"jump({number})", show=False) for number in range(1, 10)),
-    ]
 
     def __init__(
         self,
@@ -294,92 +274,6 @@ class Wizard(App[ExitCode]):
         first.focus(scroll_visible=False)
         page.scroll_home(animate=False)
         self.say(page.words)
-
-    # -- keys
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave the keys to a sheet while one is open."""
-        del parameters
-        return len(self.screen_stack) == 1 or action in _ALWAYS
-
-    def action_next(self) -> None:
-        """Go to the next page."""
-        if self.step == "Review":
-            self.running.want()
-        elif self.step != STEPS[-1]:
-            self.go(STEPS[STEPS.index(self.step) + 1])
-
-    def action_previous(self) -> None:
-        """Go to the page before."""
-        if self.running.is_applying:
-            self.say(_UNDER_WAY)
-        elif self.step != STEPS[0]:
-            step = STEPS[STEPS.index(self.step) - 1]
-            self.go("Review" if step == "Apply" and self.running.view is None else step)
-
-    def action_jump(self, number: int) -> None:
-        """Go to a page by its number."""
-        if not self.running.is_applying:
-            self.go(STEPS[number - 1])
-
-    def action_escape(self) -> None:
-        """Go one level back; in Apply, stop."""
-        if self.running.is_applying:
-            self.running.stop()
-        elif self.survey is not None and self.survey.is_set_up and self.step != "Home":
-            self.go("Home")
-        elif self.step not in {"Welcome", "Home"}:
-            self.action_previous()
-
-    def action_interrupt(self) -> None:
-        """Stop a run, else say how to quit."""
-        if self.running.is_applying:
-            self.running.stop()
-        else:
-            self.say("To quit: ^Q or F10.")
-
-    def action_suspend(self) -> None:
-        """Go to the background; not in a run, which would stand still with the machine half made."""
-        if self.running.is_applying:
-            self.say(_UNDER_WAY)
-        else:
-            self.action_suspend_process()
-
-    def action_again(self) -> None:
-        """Look or test again."""
-        if self.has_draft:
-            self.page.test_again()
-
-    def action_apply(self) -> None:
-        """Apply, if everything is decided; else go to what is not."""
-        self.running.want()
-
-    def action_help(self) -> None:
-        """Show keys and what this page changes."""
-        self.sheets.help()
-
-    def action_diff(self) -> None:
-        """Show the diff over everything."""
-        self.sheets.diff()
-
-    def action_log(self) -> None:
-        """Show the log of the run."""
-        self.sheets.log()
-
-    def action_copy(self) -> None:
-        """Copy the value that this page is about."""
-        self.copy(self.page.value_to_copy())
-
-    def action_save(self) -> None:
-        """Save the answers to a file."""
-        self.sheets.save()
-
-    def action_leave(self) -> None:
-        """Quit; ask only if something would be lost."""
-        if self.running.is_applying:
-            self.say(_UNDER_WAY)
-        else:
-            self.sheets.leave()
 
     # -- threads and their messages
 
