@@ -40,7 +40,7 @@ from dexsetup.plan.places import LOCK
 from dexsetup.plan.recover import recover
 from dexsetup.plan.results import Change, Conflict, InSync, Stale, Unavailable
 from dexsetup.plan.state import load_state, save_state
-from dexsetup.plan.undo import UndoReport, undo_changes
+from dexsetup.plan.undo import UndoReport, end_undone, undo_changes
 from dexsetup.plan.verify import timeout_of, wait_for
 from dexsetup.report.redact import Redactor
 
@@ -194,23 +194,25 @@ class Engine:
         failed: dict[str, DexsetupError] = {}
         try:
             self._apply_steps(checked, context, count, failed)
+            if not failed or self.options.keep_going:
+                self._remember(checked, failed, context)
+                if journal.is_begun:
+                    journal.end("partial" if failed else "applied")
         except _StoppedError:
             report = self._undo_all(context)
             return self._end_undone(ExitCode.INTERRUPTED, "Stopped, as asked.", report)
+        except MachineError as error:
+            return self._without_records(error, context)
         except Exception:
             self._undo_all(context)
             raise
         if failed and not self.options.keep_going:
             return self._failed(failed, context)
-        self._remember(checked, failed, context)
         if failed:
-            journal.end("partial")
             names = ", ".join(failed)
             remains = tuple(step.step.name for step in checked.steps if step.step.name not in failed)
             text = f"Not in place: {names}. The rest is."
             return self._end(ExitCode.REMAINS, text, run=journal.run, remains=remains)
-        if journal.is_begun:
-            journal.end("applied")
         self._verify(checked, context)
         return self._finished(journal, checked.plan.address)
 
@@ -229,6 +231,7 @@ class Engine:
             index += bool(item.changes)
             try:
                 self._apply_step(item, context, (index, count))
+                _save_state(context)
             except _StoppedError:
                 raise
             except MachineError as error:
@@ -236,7 +239,6 @@ class Engine:
                 self._undo_step(step, error, context)
                 if not self.options.keep_going:
                     return
-            _save_state(context)
 
     def _apply_step(self, item: CheckedStep, context: Context, place: tuple[int, int]) -> None:
         step = item.step
@@ -338,11 +340,16 @@ class Engine:
         record = read_run(self.host, journal.run) if journal.is_begun else None
         if record is None:
             return None
-        report = undo_changes(record, journal, context)
+        report = end_undone(journal, undo_changes(record, journal, context))
         for note in report.notes:
             self.listen(Checked("undo", Grade.NOTE, note))
-        journal.end("partial" if report.is_failed else "undone")
         return report
+
+    def _without_records(self, error: MachineError, context: Context) -> Outcome:
+        """Take all back, because what was done cannot be written down: nobody could undo it later."""
+        text = self.redactor.text
+        self.listen(StepFailed("records", text(error.what), text(error.why), advice=text(error.advice)))
+        return self._failed({"records": error}, context)
 
     def _failed(self, failed: Mapping[str, DexsetupError], context: Context) -> Outcome:
         report = self._undo_all(context)

@@ -9,7 +9,7 @@
     {"record": "end", "result": "applied" | "undone" | "partial", "time": ...}
 
 Before-images (whole files as they were) lie beside it as before-N. A line cut short by a crash counts as not
-written: its change cannot have begun. A run without "end" was interrupted.
+written: its change cannot have begun. Empty lines mean nothing. A run without "end" was interrupted.
 """
 
 from __future__ import annotations
@@ -92,6 +92,8 @@ class Journal:
         self.directory = f"{RUNS}/{run}"
         self.count = count
         self.is_begun = count > 0
+        self._may_be_torn = self.is_begun
+        """A crash or a full disk may have cut the last line short: then the next one needs a line of its own."""
         self._answers = answers
 
     def _begin(self) -> None:
@@ -141,7 +143,10 @@ class Journal:
 
     def _append(self, record: Mapping[str, Any]) -> None:
         line = json.dumps(record, ensure_ascii=True, separators=(",", ":"))
-        self.host.append(f"{self.directory}/journal.jsonl", f"{line}\n".encode())
+        lead = "\n" if self._may_be_torn else ""
+        self._may_be_torn = True
+        self.host.append(f"{self.directory}/journal.jsonl", f"{lead}{line}\n".encode())
+        self._may_be_torn = False
 
 
 def read_run(host: Host, run: str) -> RunRecord | None:

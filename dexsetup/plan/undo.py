@@ -1,13 +1,15 @@
 """Takes changes back, last one first, from the journal alone.
 
 What somebody changed since is left and said. A unit that ran before is started anew when all of its files are
-back. Undoing twice does it once: a crash in the middle is mended by undoing again.
+back. Undoing twice does it once: a crash in the middle is mended by undoing again. What cannot be written
+down, on a disk that is full, is taken back all the same, and said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from dexsetup.errors import AnswersError, MachineError
 from dexsetup.exitcodes import ExitCode
@@ -20,7 +22,7 @@ from dexsetup.plan.places import LOCK
 from dexsetup.plan.state import load_state, save_state
 from dexsetup.report.redact import Redactor
 
-__all__ = ["UndoReport", "undo_changes", "undo_run"]
+__all__ = ["UndoReport", "end_undone", "undo_changes", "undo_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def undo_changes(
     """Take back the selected changes of a run, last one first."""
     kept: list[str] = []
     notes: list[str] = []
+    unwritten: list[str] = []
     later: list[ChangeRecord] = []
     context.restart_later, context.reload_firewall = [], ""
     is_failed = False
@@ -68,7 +71,7 @@ def undo_changes(
         ):
             later.append(change)
         else:
-            journal.undone(change.n, outcome.kept)
+            _write_down(partial(journal.undone, change.n, outcome.kept), unwritten)
     if any(change.kind == "unit" for change in chosen):
         failed = _restart(context)
         kept.extend(failed)
@@ -78,9 +81,25 @@ def undo_changes(
         kept.extend(failed)
         is_failed = is_failed or bool(failed)
     for change in later:
-        journal.undone(change.n, "")
-    save_state(context.host, context.state)
-    return UndoReport(len(chosen), tuple(kept), tuple(notes), is_failed)
+        _write_down(partial(journal.undone, change.n, ""), unwritten)
+    _write_down(partial(save_state, context.host, context.state), unwritten)
+    kept += dict.fromkeys(unwritten)
+    return UndoReport(len(chosen), tuple(kept), tuple(notes), is_failed or bool(unwritten))
+
+
+def end_undone(journal: Journal, report: UndoReport) -> UndoReport:
+    """Write the last line of a run that was undone. Return the report, with what that came to."""
+    unwritten: list[str] = []
+    _write_down(partial(journal.end, "partial" if report.is_failed else "undone"), unwritten)
+    kept = tuple(dict.fromkeys((*report.kept, *unwritten)))
+    return replace(report, kept=kept, is_failed=report.is_failed or bool(unwritten))
+
+
+def _write_down(write: Callable[[], None], unwritten: list[str]) -> None:
+    try:
+        write()
+    except MachineError as error:
+        unwritten.append(f"{error.what} (undo again when that is mended: what is back by then stays so)")
 
 
 def _restart(context: Context) -> list[str]:
@@ -125,8 +144,7 @@ def undo_run(
             return ExitCode.OK
         journal = Journal(host, record.run, count=max((change.n for change in record.changes), default=1))
         context = Context(host, load_state(host), redactor, removes_packages=removes_packages)
-        report = undo_changes(record, journal, context)
-        journal.end("partial" if report.is_failed else "undone")
+        report = end_undone(journal, undo_changes(record, journal, context))
     for note in report.notes:
         listen(Checked("undo", Grade.NOTE, note))
     if report.kept:

@@ -1,7 +1,7 @@
 """No half-states: a crash before or after every mutation, then undo, gives back what was there.
 
 The same is shown on a machine in memory and on a directory with real files, for going on instead of undoing,
-and for a crash in the middle of undo itself.
+for a crash in the middle of undo itself or of a line of the journal, and for a disk that is full.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dexsetup.errors import HostError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.host.base import Host, UnitState
 from dexsetup.host.fake import CrashingHost, FakeHost, SimulatedCrash
@@ -265,3 +267,96 @@ def test_crash_anywhere_in_undo_then_undo_again(machine: Machine, tmp_path: Path
             undo(crashing.as_host())
         undo(host)
         assert snapshot(host) == before, f"crash at mutation {at} of undo: {crashing.trace[-1]}"
+
+
+class FullDisk(CrashingHost):
+    """Any host on whose disk nothing more can be written from its n-th mutation on."""
+
+    _TAKES_ROOM = frozenset(
+        {"append", "write", "make_directory", "make_link", "copy_tree", "add_system_user"}
+    )
+
+    def __init__(self, host: Host, *, at: int) -> None:
+        super().__init__(host)
+        self._full_at = at
+
+    def guard(self, call: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Let one mutation fail as the kernel does: of what is appended, a part is written."""
+        counted = super().guard(call, name)
+
+        def mutate(*args: Any, **kwargs: Any) -> Any:
+            if self.mutations + 1 < self._full_at or name not in self._TAKES_ROOM:
+                return counted(*args, **kwargs)
+            self.mutations += 1
+            if name == "append":
+                path, content = args
+                call(path, content[: len(content) // 2])
+            raise HostError(f"{name} {args[0]} failed: No space left on device")
+
+        return mutate
+
+
+@MACHINES
+def test_a_disk_that_is_full_from_anywhere_on_is_no_half_state(machine: Machine, tmp_path: Path) -> None:
+    """The run ends in words and takes back what it can; with room, undo takes back the rest."""
+    for at in range(1, mutations_of_a_run(machine, tmp_path / "count") + 1, STEPS[machine]):
+        host, source = machine(tmp_path / f"{at}")
+        before = snapshot(host)
+        code = engine(FullDisk(host, at=at).as_host(), source).run().code
+        assert code in {ExitCode.UNDONE, ExitCode.REMAINS}, at
+        if code is ExitCode.UNDONE:
+            assert snapshot(host) == before, at
+        assert undo(host) is ExitCode.OK, at
+        assert snapshot(host) == before, at
+
+
+@MACHINES
+def test_undo_on_a_full_disk_says_what_remains_and_can_be_done_again(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """Also when not even the journal can be written."""
+    host, source = machine(tmp_path / "count")
+    engine(host, source).run()
+    counting = CrashingHost(host)
+    undo(counting.as_host())
+    for at in range(1, counting.mutations + 1, STEPS[machine]):
+        host, source = machine(tmp_path / f"{at}")
+        before = snapshot(host)
+        engine(host, source).run()
+        assert undo(FullDisk(host, at=at).as_host()) is ExitCode.REMAINS, at
+        undo(host)
+        assert snapshot(host) == before, at
+
+
+class TornLine(CrashingHost):
+    """Any host that crashes in the middle of what its n-th mutation appends."""
+
+    def guard(self, call: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Write half of it."""
+        if name != "append":
+            return super().guard(call, name)
+
+        def append(path: str, content: bytes) -> None:
+            self.mutations += 1
+            if self.mutations == self._at:
+                call(path, content[: len(content) // 2])
+                raise SimulatedCrash(path)
+            call(path, content)
+
+        return append
+
+
+def test_a_line_of_the_journal_that_was_cut_short_hides_no_other(tmp_path: Path) -> None:
+    """Going on after it, every change is written down where undo finds it."""
+    cut = 0
+    for at in range(1, mutations_of_a_run(in_memory, tmp_path) + 1):
+        host, source = in_memory(tmp_path)
+        before = snapshot(host)
+        try:
+            engine(TornLine(host, at=at).as_host(), source).run()
+        except SimulatedCrash:
+            cut += 1
+        engine(host, source, resume=True).run()
+        assert undo(host) is ExitCode.OK, at
+        assert snapshot(host) == before, at
+    assert cut > 10
