@@ -93,7 +93,7 @@ class Journal:
         self.count = count
         self.is_begun = count > 0
         self._may_be_torn = self.is_begun
-        """A crash or a full disk may have cut the last line short: then the next one needs a line of its own."""
+        """A crash or a full disk may have cut the last line short: the next one needs a line of its own."""
         self._answers = answers
 
     def _begin(self) -> None:

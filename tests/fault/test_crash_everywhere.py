@@ -16,7 +16,7 @@ import pytest
 
 from dexsetup.errors import HostError
 from dexsetup.exitcodes import ExitCode
-from dexsetup.host.base import Host, UnitState
+from dexsetup.host.base import Host, UnitState, temporary_name
 from dexsetup.host.fake import CrashingHost, FakeHost, SimulatedCrash
 from dexsetup.host.rooted import RootedHost
 from dexsetup.plan.engine import Engine, Options
@@ -360,3 +360,21 @@ def test_a_line_of_the_journal_that_was_cut_short_hides_no_other(tmp_path: Path)
         assert undo(host) is ExitCode.OK, at
         assert snapshot(host) == before, at
     assert cut > 10
+
+
+@MACHINES
+def test_what_a_crash_inside_of_a_mutation_leaves_beside_its_target_goes_with_undo(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """A power cut knows no borders: half a tree, a new file and a new link that were not yet renamed."""
+    host, source = machine(tmp_path)
+    before = snapshot(host)
+    crash(host, source, at=mutations_of_a_run(machine, tmp_path / "count"), after=False)
+    trees = [temporary_name(path) for path in ("/opt/thing", "/opt/other")]
+    for tree in trees:
+        host.make_directory(tree, mode=0o755, owner="root", group="root")
+    for path in (*(f"{tree}/run" for tree in trees), temporary_name("/etc/thing/deeper/conf")):
+        host.write(path, b"half", mode=0o644, owner="root", group="root")
+    host.make_link(temporary_name("/etc/thing/current"), "/opt/thing")
+    assert undo(host) is ExitCode.OK
+    assert snapshot(host) == before

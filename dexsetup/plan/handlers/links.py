@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dexsetup.host.base import FileKind
+from dexsetup.host.base import FileKind, temporary_name
 from dexsetup.plan.handlers.context import Context, Undone
 from dexsetup.plan.handlers.files import make_parents
 from dexsetup.plan.journal import ChangeRecord
@@ -39,7 +39,9 @@ class LinkHandler:
         context.clock.changed(link.path)
 
     def undo(self, record: ChangeRecord, context: Context) -> Undone:
-        """Turn it back, or remove it."""
+        """Turn it back, or remove it; and one that a crash kept from its place."""
+        if context.host.stat(temporary_name(record.subject)) is not None:
+            context.host.remove(temporary_name(record.subject))
         info = context.host.stat(record.subject)
         now = None if info is None else info.target
         was = record.before["target"]

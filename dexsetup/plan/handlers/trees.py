@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dexsetup.host.base import FileKind
+from dexsetup.host.base import FileKind, temporary_name
 from dexsetup.plan.handlers.context import Context, Undone
 from dexsetup.plan.handlers.files import make_parents
 from dexsetup.plan.journal import ChangeRecord
@@ -59,9 +59,11 @@ class TreeHandler:
         context.clock.changed(tree.path)
 
     def undo(self, record: ChangeRecord, context: Context) -> Undone:
-        """Put the former tree back."""
+        """Put the former tree back, and clear away what a crash in the middle of the copy has left."""
         aside = record.before["aside"]
         host = context.host
+        if host.stat(temporary_name(record.subject)) is not None:
+            host.remove_tree(temporary_name(record.subject))
         if aside is None:
             if host.stat(record.subject) is not None:
                 host.remove_tree(record.subject)
