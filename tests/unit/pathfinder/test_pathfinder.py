@@ -184,8 +184,8 @@ def test_who_asks_us_is_asked_back() -> None:
 @pytest.mark.parametrize(
     ("version", "txid", "path", "names_others", "is_answered"),
     [
-        (20, b"1" + bytes(12), 0x153, True, False),
-        (20, b"1" + bytes(12), 0x153, False, True),
+        (20, b"1" + bytes(12), 0x153, False, False),
+        (20, b"1" + bytes(11), 0x153, True, True),
         (20, b"0" + bytes(12), 0x153, True, True),
         (20, b"1" + bytes(12), 0x13, True, True),
         (21, b"01" + bytes(12), 0x153, True, False),
@@ -212,7 +212,25 @@ def test_a_ping_whose_answer_would_pin_a_path_gets_a_question(
     questions = [message.query for sent, message in bench.asked if (sent.key, sent.path) == (key, path)]
     assert questions == ([] if is_answered else [b"pn"])
     bench.query(key, path, txid=txid, version=version)
-    assert len(bench.replies) == (2 if is_answered else 1), "while our question is open, theirs is answered"
+    assert len(bench.replies) == (2 if is_answered else 0), "our question is still under way"
+
+
+def test_a_ping_of_a_stranger_is_answered() -> None:
+    """Whatever it would pin: a question alone is for nodes that have answered one."""
+    bench = Bench()
+    bench.peer_up()
+    bench.query(FAR, 0x153, txid=b"1" + bytes(12), version=20)
+    assert bench.replies == [(FAR, 0x153, b"1" + bytes(12))]
+
+
+def test_a_ping_over_a_path_that_is_refused_just_now_is_answered() -> None:
+    """Then we ask nothing over it."""
+    bench = Bench()
+    bench.connect()
+    bench.pathfinder.switch_error(0x153, 0x15, 1, bench.now)
+    bench.take()
+    bench.query(FAR, 0x153, txid=b"1" + bytes(12), version=20)
+    assert bench.replies == [(FAR, 0x153, b"1" + bytes(12))]
 
 
 def test_a_lost_peer_takes_its_paths_along() -> None:

@@ -29,6 +29,8 @@ ANSWER_NODES: Final = 8
 _FIRST_WITH_LONG_MARK: Final = 21
 """Two characters of a transaction id tell which of its pathfinders asks; before, one did (spec 05 §2.5)."""
 
+_MARKED_SIZE_20: Final = 13
+
 
 def pins_path(message: DhtMessage, path: int, asker: Node | None, scheme: EncodingScheme) -> bool:
     """Whether a reply would make the asker keep to this path, whatever we send over others later.
@@ -36,12 +38,14 @@ def pins_path(message: DhtMessage, path: int, asker: Node | None, scheme: Encodi
     A stock node pings to set up a session that its host uses, and takes the path of the reply for better than
     that of any later message (spec 04 §6.1): v21 for 65 s, v20 for good. A question of ours sets the session
     up as well, and leaves the path one that our next message can replace. So the reply may be left out, but
-    not if the asker lives by it: that is so without a DHT pathfinder. Direct peers know better paths anyway.
+    not if the asker lives by it: that is so without a DHT pathfinder. A v20 that has one marks transaction ids,
+    of a v21 it shows when it names other nodes. Direct peers know better paths anyway.
     """
-    if message.query != b"pn" or scheme.is_one_hop(path) or asker is None or not asker.names_others:
+    if message.query != b"pn" or scheme.is_one_hop(path) or asker is None:
         return False
-    mark = b"01" if message.version >= _FIRST_WITH_LONG_MARK else b"1"
-    return message.txid.startswith(mark)
+    if message.version >= _FIRST_WITH_LONG_MARK:
+        return asker.names_others and message.txid.startswith(b"01")
+    return len(message.txid) == _MARKED_SIZE_20 and message.txid.startswith(b"1")
 
 
 def get_peers(graph: LinkGraph, peers: Iterable[Target], subject: bytes, asker_path: int) -> list[NodeEntry]:

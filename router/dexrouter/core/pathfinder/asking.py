@@ -62,6 +62,10 @@ class Asker:
         """Send a session's own test of a path, which carries its handshake."""
         return self._send(target, Purpose.SETUP, None, now)
 
+    def sets_up(self, target: Target, now: float) -> bool:
+        """Send a session's test, unless one is under way; tells whether there is one now."""
+        return self._queries.is_pending(target.address, Purpose.SETUP) or self.set_up(target, now)
+
     def try_path(self, target: Target, now: float, *, search: Address) -> bool:
         """Ask a node whether it is at a path which others have named."""
         return self._send(target, Purpose.TRY, None, now, search=search)

@@ -313,8 +313,10 @@ class Pathfinder:
             return
         sender_target = Target(sender, address_of(sender), message.version, path)
         node = self._graph.nodes.get(sender_target.address)
-        would_pin = pins_path(message, path, node, self._graph.root.scheme)
-        if not (would_pin and self._asker.set_up(sender_target, now)):
+        if not (
+            pins_path(message, path, node, self._graph.root.scheme)
+            and self._asker.sets_up(sender_target, now)
+        ):
             self._reply(sender_target, message)
         if node is None or node.best is None:
             self._outbox.append(PathFound(sender, sender_target.address, message.version, path, SM_INCOMING))
