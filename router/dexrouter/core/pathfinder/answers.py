@@ -38,8 +38,8 @@ def pins_path(message: DhtMessage, path: int, asker: Node | None, scheme: Encodi
     A stock node pings to set up a session that its host uses, and takes the path of the reply for better than
     that of any later message (spec 04 §6.1): v21 for 65 s, v20 for good. A question of ours sets the session
     up as well, and leaves the path one that our next message can replace. So the reply may be left out, but
-    not if the asker lives by it: that is so without a DHT pathfinder. A v20 that has one marks transaction ids,
-    of a v21 it shows when it names other nodes. Direct peers know better paths anyway.
+    not if the asker lives by it: that is so without a DHT pathfinder. A v20 that has one marks its ids, of a
+    v21 it shows when it names other nodes. Direct peers know better paths anyway.
     """
     if message.query != b"pn" or scheme.is_one_hop(path) or asker is None:
         return False
