@@ -123,6 +123,10 @@ class PackageManager(Protocol):
         """
         ...
 
+    def clear_leftovers(self) -> None:
+        """Take away what a crash in the middle of an installation has left in force."""
+        ...
+
 
 class ServiceManager(Protocol):
     """Runs units. The changing methods raise HostError with the failing unit's own words."""

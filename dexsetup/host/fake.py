@@ -66,6 +66,8 @@ class FakePackages:
     brings: dict[str, dict[str, bytes]] = field(default_factory=dict)
     failure: MachineError | None = None
     pristine: dict[str, bytes] = field(default_factory=dict)
+    cleared: int = 0
+    """How often what a crash may have left was cleared away."""
 
     def is_pristine(self, path: str) -> bool:
         """Whether the file is as a package brought it."""
@@ -93,6 +95,10 @@ class FakePackages:
         for name in names:
             progress(f"removing {name}")
             self.present.remove(name)
+
+    def clear_leftovers(self) -> None:
+        """Take note."""
+        self.cleared += 1
 
 
 @dataclass(slots=True)
@@ -562,6 +568,7 @@ _MUTATIONS = frozenset(
         "remove_tree", "move_tree", "add_system_user", "remove_system_user", "run", "install",
         "reload_definitions", "enable", "disable", "start", "stop", "restart", "open_port", "close_port",
         "add_rule", "remove_rule", "release_interface", "reload", "add_blackhole", "remove_blackhole",
+        "clear_leftovers",
     }
 )  # fmt: skip
 _PARTS = frozenset({"packages", "services", "firewall"})

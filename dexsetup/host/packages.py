@@ -33,6 +33,7 @@ _INSTALL_SECONDS = 1800.0
 _LOCK_SECONDS = 300
 _LAST_LINES = 6
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_POLICY_TEXT = b"#!/bin/sh\n# put here by dexsetup for the length of one installation\nexit 101\n"
 
 
 class CommandRunner(Protocol):
@@ -65,6 +66,9 @@ class NoPackageManager:
     def remove(self, names: Sequence[str], progress: ProgressSink) -> None:  # noqa: ARG002 - the contract's words
         """Refuse."""
         raise MachineError(f"{', '.join(names)} cannot be removed: there is neither apt nor dnf here.")
+
+    def clear_leftovers(self) -> None:
+        """Nothing is ever begun."""
 
 
 class Apt:
@@ -166,19 +170,36 @@ class Apt:
         if done.status != 0:
             raise _error(f"Removing {', '.join(names)} failed.", done, f"apt-get remove {' '.join(names)}")
 
+    def clear_leftovers(self) -> None:
+        """Let Debian's scripts start daemons again, if it was dexsetup that told them not to."""
+        if _is_our_policy():
+            _POLICY.unlink(missing_ok=True)
+
 
 @contextmanager
 def _services_held() -> Iterator[None]:
-    """Tell Debian's scripts for the length of one installation not to start daemons (policy-rc.d(8))."""
-    if _POLICY.exists():
+    """Tell Debian's scripts for the length of one installation not to start daemons (policy-rc.d(8)).
+
+    A policy of somebody else's stays in force. One that a crash of ours has left is ours.
+    """
+    if _POLICY.exists() and not _is_our_policy():
         yield
         return
-    _POLICY.write_text("#!/bin/sh\n# put here by dexsetup for the length of one installation\nexit 101\n")
-    _POLICY.chmod(0o755)
+    fresh = _POLICY.with_name(f".{_POLICY.name}.dexsetup-new")
+    fresh.write_bytes(_POLICY_TEXT)
+    fresh.chmod(0o755)
+    fresh.replace(_POLICY)
     try:
         yield
     finally:
         _POLICY.unlink(missing_ok=True)
+
+
+def _is_our_policy() -> bool:
+    try:
+        return _POLICY.read_bytes() == _POLICY_TEXT
+    except OSError:
+        return False
 
 
 class Dnf:
@@ -227,6 +248,9 @@ class Dnf:
         if done.status != 0:
             raise _error(f"Removing {', '.join(names)} failed.", done, f"dnf remove {' '.join(names)}")
 
+    def clear_leftovers(self) -> None:
+        """There are none: nothing is set for the length of an installation."""
+
 
 def _needed(names: Sequence[str], others: Iterable[str], rehearsed: Completed | None = None) -> MachineError:
     shown = ", ".join(sorted(set(others))) or "something here"
@@ -270,6 +294,13 @@ def _is_about_lists(words: str) -> bool:
     )
 
 
+_HALF_INSTALLED = (
+    ("dpkg was interrupted", "dpkg --configure -a"),
+    ("--fix-broken install", "apt-get --fix-broken install"),
+)
+"""What apt says of packages that are not wholly installed, and what mends it."""
+
+
 def explain_apt(done: Completed, names: Sequence[str]) -> MachineError:
     """Return the error for a failed apt-get, in words for the person and in apt's own."""
     words = f"{done.stdout}\n{done.stderr}"
@@ -280,6 +311,13 @@ def explain_apt(done: Completed, names: Sequence[str]) -> MachineError:
             done,
             "Let it finish (often: automatic updates), then start again.",
         )
+    for words_of_apt, command in _HALF_INSTALLED:
+        if words_of_apt in words:
+            return _error(
+                f"An earlier installation was interrupted, so {wanted} cannot be installed.",
+                done,
+                f"sudo {command}   (finishes it), then start again",
+            )
     if re.search(
         r"Could not resolve|Temporary failure resolving|Could not connect|Connection failed|timed out", words
     ):

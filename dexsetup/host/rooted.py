@@ -142,6 +142,9 @@ class ImagePackages:
         """Refuse."""
         raise MachineError(f"Packages ({', '.join(names)}) are not removed from a directory.")
 
+    def clear_leftovers(self) -> None:
+        """Nothing is ever begun."""
+
 
 class ImageServices:
     """Enables units of an image by links, as `systemctl --root=DIR enable` does; starts nothing."""

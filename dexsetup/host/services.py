@@ -27,6 +27,13 @@ class Systemd:
     def state(self, unit: str) -> UnitState:
         """Ask for the unit's properties. One that failed brings its last log lines."""
         shown = self._run(["systemctl", "show", "--property", _PROPERTIES, "--", unit], timeout=20)
+        if shown.status != 0:
+            # Of a unit that there is not, systemctl says so and succeeds: this one could not ask.
+            raise HostError(
+                f"systemd does not say how {unit} is.",
+                why=shown.stderr.strip(),
+                advice=f"systemctl status {unit}",
+            )
         values = dict(line.partition("=")[::2] for line in shown.stdout.splitlines())
         active, sub = values.get("ActiveState", ""), values.get("SubState", "")
         detail = "activating" if active == "activating" and sub != "auto-restart" else sub or active

@@ -25,6 +25,8 @@ def recover(record: RunRecord, context: Context) -> None:
                 _remember(change, record.run, context)
             case "link" | "tree":
                 context.clock.changed(change.subject)
+            case "packages":
+                context.host.packages.clear_leftovers()
             case "unit" if change.is_done:
                 context.clock.started(change.subject)
             case _:

@@ -45,7 +45,8 @@ class PackageHandler:
             context.host.packages.install(missing, context.progress)
 
     def undo(self, record: ChangeRecord, context: Context) -> Undone:
-        """Name them, or remove them."""
+        """Name them, or remove them; and what a crash in the middle has left in force is gone."""
+        context.host.packages.clear_leftovers()
         present = sorted(context.host.packages.installed(record.after["installed"]))
         if not present:
             return Undone()

@@ -487,3 +487,18 @@ def test_interrupted_run_is_not_passed_over() -> None:
     assert outcome == Outcome(ExitCode.OK, RUN)
     assert undo(host) is ExitCode.OK
     assert host.snapshot() == before
+
+
+def test_what_a_crash_in_an_installation_left_in_force_goes_whether_one_goes_on_or_back() -> None:
+    """No later run would look at it: the packages are there by then."""
+    for resume in (False, True):
+        host = machine()
+        crashing = CrashingHost(host, at=6, after=True)
+        with pytest.raises(SimulatedCrash):
+            Engine(crashing.as_host(), everything, lambda _: None, run=RUN).run()
+        assert crashing.trace[-1].startswith("install")
+        if resume:
+            run(host, everything(), resume=True)
+        else:
+            undo(host)
+        assert host.packages.cleared == 1

@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -64,6 +65,14 @@ def apt(
         (
             "E: Packages need to be removed but remove is disabled.",
             "Installing opensmtpd would remove another package",
+        ),
+        (
+            "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.",
+            "An earlier installation was interrupted",
+        ),
+        (
+            "E: Unmet dependencies. Try 'apt --fix-broken install' with no packages.",
+            "An earlier installation was interrupted",
         ),
         ("E: Sub-process dpkg returned an error code (1)", "Installing opensmtpd failed."),
     ],
@@ -221,6 +230,74 @@ def test_systemd_is_asked_for_properties() -> None:
     assert not Systemd(Commands(("show", 0, missing, ""))).state("x.service").exists
     with pytest.raises(HostError, match=r"systemctl start x\.service failed"):
         Systemd(Commands(("start", 1, "", "Job failed."), log)).start("x.service")
+
+
+def test_a_systemd_that_does_not_answer_is_no_machine_without_the_unit() -> None:
+    """Undo would pass over a unit that it believes gone, and call that undone."""
+    late = Commands(("show", 124, "", "systemctl did not end within 20 s"))
+    with pytest.raises(HostError) as caught:
+        Systemd(late).state("x.service")
+    assert caught.value.what == "systemd does not say how x.service is."
+    assert caught.value.why == "systemctl did not end within 20 s"
+
+
+@pytest.fixture
+def policy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where Debian's scripts look whether they may start daemons."""
+    place = tmp_path / "policy-rc.d"
+    monkeypatch.setattr("dexsetup.host.packages._POLICY", place)
+    return place
+
+
+class Installing(Commands):
+    """Remembers what the policy was while packages were installed."""
+
+    def __init__(self, policy: Path) -> None:
+        super().__init__()
+        self._policy = policy
+        self.during = b""
+
+    def __call__(
+        self, argv: Sequence[str], /, *, timeout: float, progress: ProgressSink | None = None
+    ) -> Completed:
+        if "install" in argv:
+            self.during = self._policy.read_bytes()
+        return super().__call__(argv, timeout=timeout, progress=progress)
+
+
+def held(commands: Commands) -> Apt:
+    """Return the apt of a machine without systemd."""
+    return Apt(commands, lambda _: None, lambda _: ["x_Packages"], holds_services=True)
+
+
+def test_without_systemd_packages_start_no_daemon_while_they_are_installed(policy: Path) -> None:
+    """And may again afterwards."""
+    commands = Installing(policy)
+    held(commands).install(["opensmtpd"], lambda _: None)
+    assert commands.during.endswith(b"exit 101\n")
+    assert not policy.exists()
+
+
+def test_a_policy_of_somebody_else_stays_in_force(policy: Path) -> None:
+    """Before, during and after."""
+    policy.write_bytes(b"#!/bin/sh\nexit 0\n")
+    commands = Installing(policy)
+    held(commands).install(["opensmtpd"], lambda _: None)
+    held(commands).clear_leftovers()
+    assert commands.during == policy.read_bytes() == b"#!/bin/sh\nexit 0\n"
+
+
+@pytest.mark.parametrize("is_next", [True, False])
+def test_a_policy_that_a_crash_of_ours_has_left_goes(policy: Path, *, is_next: bool) -> None:
+    """With the next installation or with undo: else no package would ever start its daemon again."""
+    commands = Installing(policy)
+    held(commands).install(["opensmtpd"], lambda _: None)
+    policy.write_bytes(commands.during)
+    if is_next:
+        held(commands).install(["s-nail"], lambda _: None)
+    else:
+        held(commands).clear_leftovers()
+    assert not policy.exists()
 
 
 class Service:
