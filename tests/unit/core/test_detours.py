@@ -5,12 +5,16 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dexrouter.core.detours import Detours
 from dexrouter.core.pathfinder.pathfinder import Pathfinder, SendMessage
+from dexrouter.core.switch import Switch
 from dexrouter.crypto.keys import PublicKey, address_of
 from dexrouter.wire.dht import DhtMessage
 from dexrouter.wire.encoding_scheme import V358
+from dexrouter.wire.labels import MAX_PATH_BITS, label_bits
 from dexrouter.wire.switch_header import pack_header, unpack_header
 from tests.sim.labelmesh import make_key
 
@@ -48,6 +52,9 @@ def answer(made: Pathfinder, key: PublicKey, path: int) -> None:
     made.message(key, path, reply.encode(), 0.1)
 
 
+WAYS = pathfinder()
+
+
 def frame(label: int, shift: int = 4, content: bytes = b"some content") -> bytes:
     return pack_header(label, 0, 1 << 6 | shift, 0xFFFF) + content
 
@@ -73,6 +80,39 @@ def around(label: int, *, source: int = 2, shift: int = 4) -> int | None:
 )
 def test_the_rest_of_a_label_is_exchanged_and_the_way_back_stays(label: int, new: int) -> None:
     assert around(label) == new
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 255), st.sampled_from([0, *range(2, 257)]))
+def test_any_header_at_all_is_led_around_with_its_way_back_or_left_alone(
+    label: int, version_shift: int, source: int
+) -> None:
+    """Nothing raises, no label gets longer than a path may be, and nothing behind the header changes."""
+    header = pack_header(label, 0, version_shift, 0xFFFF)
+    changed = Detours(WAYS, 1.0).around(header + b"some content", source, address_of(SILENT), 1.0)
+    if changed is None:
+        return
+    assert changed[8:] == header[8:] + b"some content"
+    shift = version_shift & 63
+    new: int = unpack_header(changed)[0]
+    assert (new ^ label) >> 64 - shift == 0
+    assert label_bits(new & (1 << 64 - shift) - 1) + shift <= MAX_PATH_BITS
+
+
+def test_a_switch_tells_which_frames_are_for_a_silent_peer() -> None:
+    """Of all interfaces only one that is down counts, and never the router's."""
+    switch = Switch()
+    here, there = switch.plug(), switch.plug()
+    one, other = (pack_header(V358.peer_label(slot), 0, 0x40, 0) for slot in (here, there))
+    has_silent = [switch.has_silent]
+    switch.set_up(here, up=False)
+    has_silent.append(switch.has_silent)
+    assert (switch.silent_next(one), switch.silent_next(other)) == (here, None)
+    assert switch.silent_next(pack_header(1, 0, 0x40, 0)) is None
+    assert switch.silent_next(one[:11]) is None
+    switch.unplug(here)
+    has_silent.append(switch.has_silent)
+    assert switch.silent_next(one) is None
+    assert has_silent == [False, True, False]
 
 
 def test_a_wide_way_back_gets_a_wide_first_hop() -> None:
