@@ -264,11 +264,14 @@ def _path_of(host: Host, program: str) -> str:
 
 
 def _running_router(host: Host) -> Literal["none", "embedded", "cjdns"]:
-    if host.services.state("dexrouter.service").active:
-        return "embedded"
-    if not host.is_live:
-        return "embedded" if host.services.state("dexrouter.service").enabled else "none"
-    return "cjdns" if host.services.state("cjdns.service").active else "none"
+    """Ask the service manager. One that says nothing to this user is one of which nothing is known."""
+    try:
+        ours = host.services.state("dexrouter.service")
+        if ours.active or (not host.is_live and ours.enabled):
+            return "embedded"
+        return "cjdns" if host.is_live and host.services.state("cjdns.service").active else "none"
+    except HostError:
+        return "none"
 
 
 # -- as JSON

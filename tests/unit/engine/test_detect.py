@@ -10,7 +10,7 @@ from dexsetup.detect import detect, facts_from_json, facts_to_json
 from dexsetup.errors import AnswersError, HostError
 from dexsetup.facts import Baresip, FileFact
 from dexsetup.host.base import Completed, FirewallState, UnitState
-from dexsetup.host.fake import FakeHost
+from dexsetup.host.fake import FakeHost, FakeServices
 from dexsetup.report.redact import Redactor
 
 FIXTURES = Path(__file__).resolve().parents[2] / "data" / "facts"
@@ -208,3 +208,13 @@ def test_modules_of_baresip_are_found_where_the_family_puts_them(place: str) -> 
     facts = detect(host)
     assert facts.baresip == Baresip(place, ("alsa", "opus"))
     assert facts_from_json(facts_to_json(facts)) == facts
+
+
+def test_a_service_manager_that_says_nothing_keeps_nobody_from_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without D-Bus, systemd tells its state to root alone; a dry run of anybody else goes on."""
+
+    def silent(_: object, unit: str) -> UnitState:
+        raise HostError(f"systemd does not say how {unit} is.")
+
+    monkeypatch.setattr(FakeServices, "state", silent)
+    assert detect(debian()).running_router == "none"
