@@ -259,21 +259,52 @@ def test_a_node_without_client_asks_nobody() -> None:
 
 
 def test_searches_are_bounded() -> None:
-    """The same address once a second; never more than the bounds at a time."""
+    """The same address every 3 s; never more than the bounds at a time."""
     world = _line("s", "a", servers="s")
     world.wait(lambda: bool(_links(world, "s", "a")), seconds=30)
     client = _client(world, "a")
     client.search(FAR, world.now)
     assert len(client.drain()) == 1
-    client.search(FAR, world.now + 0.5)
+    client.search(FAR, world.now + 2.9)
     assert client.drain() == []
-    client.search(FAR, world.now + 1.0)
+    client.search(FAR, world.now + 3.0)
     assert len(client.drain()) == 1
     for number in range(2 * MAX_SEARCHES):
         client.search(Address(b"\xfc\x01" + number.to_bytes(14, "big")), world.now)
-    assert client.drops["routeserver.too_many_searches"] > 0
-    assert client.drops["routeserver.too_many_queries"] > 0
+    assert client.drops["routeserver.too_many_queries"] > MAX_SEARCHES
     assert len(client.drain()) < 64
+
+
+def test_what_is_not_remembered_is_asked_for_again() -> None:
+    """After many other searches the oldest one is forgotten: it can be repeated at once."""
+    world = _line("s", "a", servers="s")
+    world.wait(lambda: bool(_links(world, "s", "a")), seconds=30)
+    client, server = _client(world, "a"), world.key("s").public
+
+    def asks(address: Address) -> bool:
+        client.search(address, world.now)
+        queries = [output for output in client.drain() if isinstance(output, SendMessage)]
+        for query in queries:
+            txid = DhtMessage.parse(query.content).txid
+            client.message(server, DhtMessage(txid=txid, version=21).encode(), world.now)
+        return bool(queries)
+
+    assert asks(FAR)
+    assert not asks(FAR)
+    assert all(asks(Address(b"\xfc\x01" + number.to_bytes(14, "big"))) for number in range(MAX_SEARCHES))
+    assert asks(FAR)
+
+
+def test_a_path_that_was_told_is_not_asked_for_again_soon() -> None:
+    """Sessions want paths whenever it is silent for a moment: the server hears of it every 10 s at most."""
+    world = _line("a", "s", "b", servers="s")
+    world.wait(lambda: bool(_links(world, "s", "b")) and bool(_links(world, "s", "a")), seconds=30)
+    client, target = _client(world, "a"), world.key("b").address
+    world.server("s").asked.clear()
+    for _ in range(18):
+        client.search(target, world.now)
+        world.run(1.0)
+    assert world.server("s").asked.count(target) == 2
 
 
 def test_only_a_path_to_what_was_asked_for_is_taken() -> None:
@@ -285,7 +316,7 @@ def test_only_a_path_to_what_was_asked_for_is_taken() -> None:
 
     def answer(key: bytes, label: int, version: int) -> list[object]:
         nonlocal now
-        now += 1.0
+        now += 3.0
         client.search(address_of(target), now)
         (query,) = client.drain()
         assert isinstance(query, SendMessage)

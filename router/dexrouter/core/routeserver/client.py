@@ -10,8 +10,11 @@
 A server is adopted when it has answered `pn` with its clock, and lost when an announcement is not answered or
 its path fails. `advertised` is what others are told.
 
-Bounds: one server adopted and one on trial; 256 searches are remembered for as long as they may not be
-repeated, the others are refused.
+A session that is silent for a moment wants a path again, and again: the same address is asked for every 3 s
+(a server looks at its map no more often), and every 10 s once a path was told.
+
+Bounds: one server adopted and one on trial; of 256 searches it is remembered when they may be repeated, the
+oldest is forgotten.
 """
 
 from __future__ import annotations
@@ -40,7 +43,8 @@ from dexrouter.wire.labels import SELF_LABEL, routes_through
 __all__ = ["RouteServerClient"]
 
 ASK_PATH_EVERY: Final = 3.0
-SEARCH_AGAIN_AFTER: Final = 1.0
+SEARCH_AGAIN_AFTER: Final = 3.0
+SEARCH_FOUND_AGAIN_AFTER: Final = 10.0
 MAX_SEARCHES: Final = 256
 
 
@@ -194,15 +198,16 @@ class RouteServerClient:
         server = self.active
         if server is None or now < self._searches.get(address, now):
             return
-        if len(self._searches) >= MAX_SEARCHES:
-            self._searches = {each: until for each, until in self._searches.items() if until > now}
-        if len(self._searches) >= MAX_SEARCHES:
-            self.drops["routeserver.too_many_searches"] += 1
-            return
-        self._searches[address] = now + SEARCH_AGAIN_AFTER
-        self._ask_route(server, address, now)
+        if self._ask_route(server, address, now):
+            self._next_search(address, now + SEARCH_AGAIN_AFTER)
 
     # -- inside
+
+    def _next_search(self, address: Address, not_before: float) -> None:
+        self._searches.pop(address, None)
+        if len(self._searches) >= MAX_SEARCHES:
+            del self._searches[next(iter(self._searches))]
+        self._searches[address] = not_before
 
     def _ask(self, query: Query) -> bool:
         content = self._queries.ask(query)
@@ -223,8 +228,8 @@ class RouteServerClient:
         asked = RouteServer(peer.key, peer.version, peer.label)
         self._ask(Query(Kind.PEERS, asked, now, target=neighbour.page.to_bytes(8)))
 
-    def _ask_route(self, server: RouteServer, target: Address, now: float) -> None:
-        self._ask(Query(Kind.ROUTE, server, now, source=self._own.address, target=target))
+    def _ask_route(self, server: RouteServer, target: Address, now: float) -> bool:
+        return self._ask(Query(Kind.ROUTE, server, now, source=self._own.address, target=target))
 
     def _try(self, server: RouteServer, now: float) -> None:
         if self._ask(Query(Kind.PING, server, now)):
@@ -258,6 +263,7 @@ class RouteServerClient:
             return
         node = RouteServer(PublicKey(found.key), found.version, found.label)
         if node.key != self.active.key:
+            self._next_search(address_of(node.key), now + SEARCH_FOUND_AGAIN_AFTER)
             self._found(node, node.path, SUPERNODE_ANSWER)
             return
         self._has_path = True
