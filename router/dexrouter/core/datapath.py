@@ -15,26 +15,24 @@ Rules:
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import Counter
 from struct import Struct
 from typing import Final
 
-from dexrouter.core.handlers import Handlers
 from dexrouter.core.links import LinkAddress
+from dexrouter.core.lone import LonePath
 from dexrouter.core.outputs import Buffer, ToTun
 from dexrouter.core.packets import HEAD_ROOM, Packets, Spans, alike, fields
-from dexrouter.core.peering import Peering
-from dexrouter.core.sessions import Session, Sessions
-from dexrouter.core.switch import ROUTER, Switch
+from dexrouter.core.session import Session
+from dexrouter.core.switch import ROUTER
 from dexrouter.crypto.cryptoauth import CryptoError
-from dexrouter.crypto.keys import Address, KeyPair
+from dexrouter.crypto.keys import Address
 from dexrouter.wire.control import CONTROL_WORD
 from dexrouter.wire.ipv6 import header_for
 from dexrouter.wire.labels import reverse64
 from dexrouter.wire.route_header import HANDLERS
-from dexrouter.wire.session_frame import data_header
-from dexrouter.wire.switch_header import origin_header
+from dexrouter.wire.session_frame import MAX_NEXT_HEADER, data_header
 
 __all__ = ["DataPath"]
 
@@ -47,7 +45,6 @@ _DATA_AT: Final = 56
 _CONTENT_AT: Final = 60
 _IPV6: Final = 40
 _MESH_BYTE: Final = 0xFC
-_LAST_NEXT_HEADER: Final = 255
 _PATH: Final = Struct(">Q")
 _WORD: Final = Struct(">I")
 _FRAME_HEAD: Final = Struct(f"{_FRAME_AT}x{_SESSION_AT - _FRAME_AT}s").unpack_from
@@ -57,14 +54,9 @@ _IPV6_HEAD: Final = Struct(">B5xBx32s").unpack_from
 """Version with half of the traffic class, next header, both addresses."""
 
 
-class DataPath(ABC):
+class DataPath(LonePath):
     """What a node does with runs of packets. A node is one, and has the rest."""
 
-    own: KeyPair
-    switch: Switch
-    peering: Peering
-    sessions: Sessions
-    handlers: Handlers
     drops: Counter[str]
 
     # -- what a packet that is not plain goes to
@@ -93,50 +85,11 @@ class DataPath(ABC):
 
     def _receive_runs(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> None:
         spans, number = packets.spans, 0
-        if len(spans.sizes) == 1 and self._receive_lone(interface, source, packets, now):
-            return
         while number < len(spans.sizes):
             opened = self.peering.open_run(interface, source, packets, number, now)
             if opened.slot is not None:
                 self._forward_runs(packets, opened.spans, opened.slot, now)
             number = opened.next
-
-    def _receive_lone(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> bool:
-        """Take the short way of a packet that comes alone; what is not plain goes on as a run of one.
-
-        False: it is not even opened.
-        """
-        slot = self.peering.open_lone(interface, source, packets, now)
-        if slot is None:
-            return False
-        spans = packets.spans
-        start, size = spans.starts[0], spans.sizes[0]
-        if size < _CONTENT_AT:
-            self._forward_runs(packets, spans, slot, now)
-            return True
-        head = bytes(packets.buffer[start + _FRAME_AT : start + _SESSION_AT])
-        decided = self.switch.header_for_run(head, slot)
-        handle = _WORD.unpack_from(head, 12)[0]
-        session = self.sessions.by_handle.get(handle)
-        if (
-            decided is None
-            or decided[0] != ROUTER
-            or session is None
-            or not session.crypto.open_lone(packets, start + _SESSION_AT, size - _SESSION_AT, now)
-        ):
-            self._forward_run(packets, spans, head, slot, now)
-            return True
-        path = reverse64(_PATH.unpack_from(decided[1])[0])
-        content_type: int = _CONTENT_TYPE(packets.buffer, start)[0]
-        if content_type > _LAST_NEXT_HEADER or content_type in self.handlers.types:
-            self._deliver_run(session, path, packets, spans, now)
-            return True
-        self.sessions.heard(session, path, size - _DATA_AT, now)
-        packets.buffer[start + _FRAME_AT : start + _CONTENT_AT] = header_for(
-            session.address, self.own.address, content_type, size - _CONTENT_AT
-        )
-        self._packets_for_host().append(packets.view[start + _FRAME_AT : start + size])
-        return True
 
     def _forward_runs(self, packets: Packets, spans: Spans, source: int, now: float) -> None:
         """Divide frames from one peer into runs with the same header, handle included."""
@@ -198,7 +151,7 @@ class DataPath(ABC):
                 self.drops["session.no_data_header"] += last - first
                 continue
             content_type: int = kind[0]
-            if content_type > _LAST_NEXT_HEADER or content_type in self.handlers.types:
+            if content_type > MAX_NEXT_HEADER or content_type in self.handlers.types:
                 for start, end in some:
                     self._deliver(session, content_type, bytes(view[start + _CONTENT_AT : end]), path, now)
                 continue
@@ -266,8 +219,8 @@ class DataPath(ABC):
         ready = self.sessions.ready(destination, now)
         if ready is None:
             return False
-        session, label = ready
-        decided = self.switch.header_for_run(origin_header(label), ROUTER)
+        session, header = ready
+        decided = self.switch.header_for_run(header, ROUTER)
         if decided is None or decided[0] == ROUTER:
             return False
         slot, header = decided

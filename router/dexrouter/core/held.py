@@ -21,26 +21,26 @@ HOLD_FOR: Final = 10.0
 class HeldPackets:
     """Packets by destination: content type and content."""
 
-    __slots__ = ("_drops", "_packets")
+    __slots__ = ("_drops", "by_address")
 
     def __init__(self, drops: Counter[str]) -> None:
-        self._packets: dict[Address, list[tuple[float, int, bytes]]] = {}
+        self.by_address: dict[Address, list[tuple[float, int, bytes]]] = {}
         self._drops = drops
 
     def __len__(self) -> int:
-        return len(self._packets)
+        return len(self.by_address)
 
     def __contains__(self, address: Address) -> bool:
-        return address in self._packets
+        return address in self.by_address
 
     def hold(self, address: Address, content_type: int, content: bytes, now: float) -> None:
         """Keep a packet."""
-        packets = self._packets.get(address)
+        packets = self.by_address.get(address)
         if packets is None:
-            if len(self._packets) >= MAX_HELD_ADDRESSES:
+            if len(self.by_address) >= MAX_HELD_ADDRESSES:
                 self._drops["session.hold_full"] += 1
                 return
-            self._packets[address] = [(now, content_type, content)]
+            self.by_address[address] = [(now, content_type, content)]
             return
         if len(packets) >= MAX_HELD_EACH:
             packets.pop(0)
@@ -49,11 +49,11 @@ class HeldPackets:
 
     def take(self, address: Address) -> list[tuple[int, bytes]]:
         """Give the packets for an address, oldest first, and forget them."""
-        return [(content_type, content) for _, content_type, content in self._packets.pop(address, ())]
+        return [(content_type, content) for _, content_type, content in self.by_address.pop(address, ())]
 
     def expire(self, now: float) -> None:
         """Drop what has waited too long."""
-        for address, packets in tuple(self._packets.items()):
+        for address, packets in tuple(self.by_address.items()):
             if now - packets[-1][0] > HOLD_FOR:
                 self._drops["session.held_too_long"] += len(packets)
-                del self._packets[address]
+                del self.by_address[address]

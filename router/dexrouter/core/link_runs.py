@@ -50,7 +50,7 @@ class LinkRuns(ABC):
 
     outputs: list[Output]
     drops: Counter[str]
-    _by_link: dict[tuple[int, LinkAddress], Peer]
+    by_link: dict[tuple[int, LinkAddress], Peer]
 
     # -- what a packet that is not plain goes to
 
@@ -72,7 +72,7 @@ class LinkRuns(ABC):
         The spans stay those of the datagrams: frames begin 20 bytes behind their starts.
         """
         spans = packets.spans
-        peer = self._by_link.get((interface, source))
+        peer = self.by_link.get((interface, source))
         if peer is not None and self._is_plain(peer):
             peer.session.reset_if_timeout(now)
             following, refused = peer.session.open_run(packets, spans, first, 0, now)
@@ -93,24 +93,6 @@ class LinkRuns(ABC):
         packets.buffer[start:end] = frame
         return OpenedRun(Spans([start - DATA_OVERHEAD], [len(frame) + DATA_OVERHEAD]), peer.slot, first + 1)
 
-    def open_lone(self, interface: int, source: LinkAddress, packets: Packets, now: float) -> int | None:
-        """Open the one packet that has come, if it is plain: the interface of the switch that it came from.
-
-        None: it is untouched, and `open_run` has to look at it.
-        """
-        peer = self._by_link.get((interface, source))
-        if peer is None or not self._is_plain(peer):
-            return None
-        size = packets.spans.sizes[0]
-        if not peer.session.open_lone(packets, packets.spans.starts[0], size, now):
-            return None
-        size -= DATA_OVERHEAD
-        peer.bytes_in += size
-        peer.packets_in += 1
-        peer.bandwidth_in.add(size, now)
-        peer.last_message = now
-        return peer.slot
-
     # -- out
 
     def send_run(self, peer: Peer, packets: Packets, run: Spans, offset: int, now: float) -> None:
@@ -123,8 +105,9 @@ class LinkRuns(ABC):
                 self.send(peer, bytes(view[start + frame_at : end]), now)
             return
         size = sum(run.sizes) - len(run.sizes) * (offset + DATA_OVERHEAD)
+        if now >= peer.bandwidth_out.until:
+            peer.bandwidth_out.turn(peer.bytes_out, now)
         peer.bytes_out += size
-        peer.bandwidth_out.add(size, now)
         if len(run.sizes) == 1:
             start = run.starts[0]
             self._parts_for(peer).append(view[start + offset : start + run.sizes[0]])
@@ -151,10 +134,15 @@ class LinkRuns(ABC):
     def _count_in(self, peer: Peer, count: int, size: int, now: float) -> None:
         if not count:
             return
+        if now >= peer.bandwidth_in.until:
+            peer.bandwidth_in.turn(peer.bytes_in, now)
         peer.bytes_in += size
         peer.packets_in += count
-        peer.bandwidth_in.add(size, now)
         peer.last_message = now
+
+    def transmit(self, peer: Peer, datagram: Buffer) -> None:
+        """Put a datagram for a peer to the outputs."""
+        self._parts_for(peer).append(datagram)
 
     def _parts_for(self, peer: Peer) -> list[Buffer | Train]:
         """Find what goes to this peer already: the edge sends it in one call. Between peers order is free."""

@@ -29,6 +29,7 @@ from dexrouter.core.handlers import Handlers
 from dexrouter.core.inquiries import Inquiries, Inquiry
 from dexrouter.core.iptunnel import IpTunnel
 from dexrouter.core.links import LinkAddress
+from dexrouter.core.lone import Onward
 from dexrouter.core.metric import DHT_PEER
 from dexrouter.core.outputs import Buffer, Output
 from dexrouter.core.packets import Packets, copied
@@ -65,7 +66,7 @@ from dexrouter.wire.errors import WireError
 from dexrouter.wire.ipv6 import rebuild
 from dexrouter.wire.labels import SELF_LABEL, reverse64
 from dexrouter.wire.route_header import HANDLERS, Routed, RouteFlag
-from dexrouter.wire.session_frame import ContentType
+from dexrouter.wire.session_frame import MAX_NEXT_HEADER, ContentType
 from dexrouter.wire.switch_header import SwitchHeader, origin_header
 
 __all__ = ["Node"]
@@ -74,7 +75,6 @@ PING_TIMEOUT: Final = 2.048
 _ASK_PEER_TIMEOUT: Final = 3.0
 _MIN_ROUTER_FRAME: Final = 16
 _IPV6_HEADER: Final = 40
-_LAST_NEXT_HEADER: Final = 255
 _CONTROL_PREFIX: Final = CONTROL_WORD.to_bytes(4, "big")
 _MIN_CAUSE: Final = MIN_USEFUL_ERROR - 8
 _ERROR_BURST: Final = 100
@@ -131,11 +131,10 @@ class Node(DataPath):
 
         True: it was all plain data, and no deadline has changed.
         """
+        if len(packets.spans.sizes) == 1:
+            return self._carried(self.receive_lone(interface, source, packets, now))
         self._receive_runs(interface, source, packets, now)
-        if self._is_quiet():
-            return True
-        self._settle(now)
-        return False
+        return self._is_settled(now)
 
     def receive_beacon(self, interface: int, source: LinkAddress, content: bytes, now: float) -> None:
         """Take the 56-byte content of a beacon."""
@@ -151,11 +150,10 @@ class Node(DataPath):
 
         True: it was all plain data, and no deadline has changed.
         """
+        if len(packets.spans.sizes) == 1:
+            return self._carried(self.send_lone(packets, now))
         self._send_runs(packets, now)
-        if self._is_quiet():
-            return True
-        self._settle(now)
-        return False
+        return self._is_settled(now)
 
     def poll(self, now: float) -> None:
         """Do what is due. Early calls are harmless."""
@@ -233,15 +231,27 @@ class Node(DataPath):
 
     # -- inside
 
-    def _is_quiet(self) -> bool:
-        """Whether there was nothing but plain data since the last time: then nothing follows from it."""
-        return not (
+    def _carried(self, taken: Buffer | Onward | bool) -> bool:
+        """Put what a lone packet has become to the other outputs."""
+        if isinstance(taken, bool):
+            return taken
+        if isinstance(taken, tuple):
+            self.peering.transmit(*taken)
+        else:
+            self._packets_for_host().append(taken)
+        return True
+
+    def _is_settled(self, now: float) -> bool:
+        if (
             self._is_stirred
             or self.peering.pings_due
             or self.peering.routable_changes
             or self.sessions.events
             or self.sessions.frames
-        )
+        ):
+            self._settle(now)
+            return False
+        return True
 
     def _forward(self, frame: bytes, source: int, now: float) -> None:
         self._is_stirred = True
@@ -296,7 +306,7 @@ class Node(DataPath):
                     session.address,
                 )
             )
-        if content_type <= _LAST_NEXT_HEADER:
+        if content_type <= MAX_NEXT_HEADER:
             self._to_tun(rebuild(session.address, self.own.address, content_type, content))
         elif content_type == ContentType.CJDHT:
             if not (

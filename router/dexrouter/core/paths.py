@@ -13,6 +13,7 @@ from typing import Final
 
 from dexrouter.core.metric import DEAD_LINK, NO_INFORMATION, effective_metric
 from dexrouter.wire.labels import INVALID_LABEL
+from dexrouter.wire.switch_header import origin_header
 
 __all__ = ["MAX_PATHS", "Path", "Paths"]
 
@@ -22,10 +23,12 @@ MAX_PATHS: Final = 3
 class Path:
     """One way to a node."""
 
-    __slots__ = ("label", "metric", "probed", "validated")
+    __slots__ = ("header", "label", "metric", "probed", "validated")
 
     def __init__(self, label: int, metric: int, now: float) -> None:
         self.label = label
+        self.header = origin_header(label)
+        """Switch header of a frame that begins this way here."""
         self.metric = metric
         self.validated = now
         """When something last vouched for it (seconds)."""
@@ -42,23 +45,18 @@ class Path:
 class Paths:
     """The paths of a session, best first."""
 
-    __slots__ = ("_paths",)
+    __slots__ = ("_paths", "best")
 
     def __init__(self) -> None:
         self._paths: list[Path] = []
+        self.best: Path | None = None
+        """The path in use, if there is one that is not dead; read only."""
 
     def __iter__(self) -> Iterator[Path]:
         return iter(self._paths)
 
     def __len__(self) -> int:
         return len(self._paths)
-
-    @property
-    def best(self) -> Path | None:
-        """The path in use, if there is one that is not dead."""
-        if self._paths and self._paths[0].metric != DEAD_LINK:
-            return self._paths[0]
-        return None
 
     def newest_validation(self) -> float:
         """When any of them was last validated; minus infinity without paths."""
@@ -117,3 +115,4 @@ class Paths:
 
     def _rank(self, now: float) -> None:
         self._paths.sort(key=lambda path: (path.metric == DEAD_LINK, path.effective(now)))
+        self.best = self._paths[0] if self._paths and self._paths[0].metric != DEAD_LINK else None

@@ -72,7 +72,7 @@ class Peering(LinkRuns):
         self._liveness = Liveness(self._table, now)
         self._beacons = Beacons(own.public, self.beacon_password, self.interfaces, self.drops, now)
         self.by_slot = self._table.by_slot
-        self._by_link = self._table.by_link
+        self.by_link = self._table.by_link
         self.outputs = self._table.outputs
         """What the edge must do, in order. Whoever takes it empties the list."""
         self.routable_changes = self._table.routable_changes
@@ -110,7 +110,7 @@ class Peering(LinkRuns):
             raise PeeringError("this is the node's own key")
         if not is_node_key(key):
             raise PeeringError("not a cjdns key: its address does not begin with fc")
-        old = self._by_link.get((interface, link_address))
+        old = self.by_link.get((interface, link_address))
         if old is not None:
             self.forget(old, "replaced by a configured connection")
         return self._call(interface, link_address, key, credentials, now, is_incoming=False, name=name)
@@ -121,7 +121,7 @@ class Peering(LinkRuns):
         It knows our key and asks no password of the node it called; if it is not there any more, it is
         forgotten like any handshake that leads nowhere.
         """
-        if (interface, link_address) in self._by_link or key == self._own.public or not is_node_key(key):
+        if (interface, link_address) in self.by_link or key == self._own.public or not is_node_key(key):
             return
         try:
             self._call(interface, link_address, key, None, now, is_incoming=True)
@@ -140,7 +140,7 @@ class Peering(LinkRuns):
 
     def receive(self, interface: int, source: LinkAddress, packet: bytes, now: float) -> Received | None:
         """Open one link packet: the peer and its frame, or None with the reason counted."""
-        peer = self._by_link.get((interface, source))
+        peer = self.by_link.get((interface, source))
         if peer is None:
             return self._receive_from_stranger(interface, source, packet, now)
         if not peer.is_compatible:
@@ -174,8 +174,9 @@ class Peering(LinkRuns):
                 self.drops["link.more_than_a_stranger_sent"] += 1
                 return
             peer.allowance -= size + HANDSHAKE_SIZE
+        if now >= peer.bandwidth_out.until:
+            peer.bandwidth_out.turn(peer.bytes_out, now)
         peer.bytes_out += size
-        peer.bandwidth_out.add(size, now)
         packet = session.seal(frame, now)
         self._parts_for(peer).append(packet)
 
@@ -186,7 +187,7 @@ class Peering(LinkRuns):
             return
         key = PublicKey(beacon.public_key)
         credentials = Credentials(password=beacon.password)
-        peer = self._by_link.get((interface, source))
+        peer = self.by_link.get((interface, source))
         if peer is not None and peer.key != key and peer.is_incoming:
             if now - peer.last_message < _SUCCESSOR_AFTER:
                 return
@@ -348,9 +349,10 @@ class Peering(LinkRuns):
     def _received(self, peer: Peer, frame: bytes, now: float) -> Received | None:
         """Count an authentic frame, move the state, and hold back what an unfinished session may not say."""
         size = len(frame)
+        if now >= peer.bandwidth_in.until:
+            peer.bandwidth_in.turn(peer.bytes_in, now)
         peer.bytes_in += size
         peer.packets_in += 1
-        peer.bandwidth_in.add(size, now)
         if peer.session.is_established:
             peer.last_message = now
             if peer.is_silent:

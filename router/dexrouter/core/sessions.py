@@ -120,6 +120,8 @@ class Sessions:
         """Frames for the switch that became possible: held packets whose session is ready."""
         self.drops: Counter[str] = Counter()
         self._held = HeldPackets(self.drops)
+        self.holding = self._held.by_address
+        """Destinations that packets of the host wait for; read only."""
 
     # -- in
 
@@ -279,8 +281,8 @@ class Sessions:
             return None
         return self._frame(session, path.label, content_type, content, now)
 
-    def ready(self, address: Address, now: float) -> tuple[Session, int] | None:
-        """Give the session through which user data for an address can go now, and the label of its path.
+    def ready(self, address: Address, now: float) -> tuple[Session, bytes] | None:
+        """Give the session through which user data for an address can go now, and the header of its path.
 
         None: `send` it one by one.
         """
@@ -294,7 +296,7 @@ class Sessions:
         crypto.reset_if_timeout(now)
         if not crypto.is_established and not session.can_carry_user_data:
             return None
-        return session, path.label
+        return session, path.header
 
     def sent_run(self, session: Session, size: int, now: float) -> None:
         """Note user data that was sealed where it lies."""

@@ -74,12 +74,12 @@ _SOURCE_BITS: Final = _reversed_directors()
 class Switch:
     """The interfaces of one node and the way between them."""
 
-    __slots__ = ("_decided", "_ports", "drops", "has_silent")
+    __slots__ = ("_ports", "decided", "drops", "has_silent")
 
     def __init__(self) -> None:
         self._ports = bytearray(V358_INTERFACES)
         self._ports[ROUTER] = Port.UP
-        self._decided: dict[tuple[bytes, int], tuple[int, bytes]] = {}
+        self.decided: dict[tuple[bytes, int], tuple[int, bytes]] = {}
         """Ways of headers that came lately, by header and source, as the interfaces are now."""
         self.has_silent = False
         """Whether any peer's interface is down."""
@@ -104,7 +104,7 @@ class Switch:
 
     def _change(self, number: int, port: Port) -> None:
         self._ports[number] = port
-        self._decided.clear()
+        self.decided.clear()
         self.has_silent = Port.DOWN in self._ports
 
     def decide(self, label: int, version_shift: int, source: int) -> tuple[int, int, int] | ErrorCode | None:
@@ -158,17 +158,17 @@ class Switch:
     def header_for_run(self, head: bytes | bytearray, source: int) -> tuple[int, bytes] | None:
         """Give interface and new header for frames with this header; None: `forward` must see each one."""
         key = bytes(head[:HEADER_SIZE]), source
-        known = self._decided.get(key)
+        known = self.decided.get(key)
         if known is not None:
             return known
         label, congestion, version_shift, _ = unpack_header(head)
         decided = self.decide(label, version_shift, source)
         if decided is None or isinstance(decided, ErrorCode):
             return None
-        if len(self._decided) >= _MOST_DECIDED:
-            self._decided.clear()
+        if len(self.decided) >= _MOST_DECIDED:
+            self.decided.clear()
         out = decided[0], pack_header(decided[1], congestion, decided[2], FORWARDED_CLASS)
-        self._decided[key] = out
+        self.decided[key] = out
         return out
 
     def _refuse(self, frame: bytes, source: int, code: ErrorCode) -> tuple[int, bytes] | None:

@@ -21,7 +21,7 @@ from typing import Final
 
 from dexrouter.crypto.handshake import COUNTER_LIMIT, HANDSHAKE_TIMEOUT, Handshake
 from dexrouter.crypto.keys import PublicKey
-from dexrouter.crypto.primitives import TAG_SIZE, open_at, open_behind, seal_behind
+from dexrouter.crypto.primitives import TAG_SIZE, open_at, open_behind, seal_at, seal_behind
 from dexrouter.crypto.replay import WINDOW
 from dexrouter.crypto.runs import (
     Buffers,
@@ -184,6 +184,30 @@ class Session(Handshake):
             return False
         replay.bits |= 1 << offset
         self._last_time = int(now)
+        return True
+
+    def seal_lone(
+        self, packets: Buffers, start: int, size: int, before: bytes, head: bytes, now: float
+    ) -> bool:
+        """Do what `seal_run` does for one packet, if the session is established and heard from.
+
+        False: nothing has changed. `start` is where `before` goes, and the payload ends `size` behind it.
+        """
+        counter = self._next
+        if (
+            not self.is_established
+            or now - self._last_time >= HANDSHAKE_TIMEOUT
+            or counter + 1 >= COUNTER_LIMIT
+        ):
+            return False
+        self._next = counter + 1
+        box_at = start + len(before) + 4
+        payload_at = box_at + TAG_SIZE
+        packets.buffer[start:box_at] = before + counter.to_bytes(4, "big")
+        packets.buffer[payload_at : payload_at + len(head)] = head
+        nonce = (counter << self._send_shift).to_bytes(NONCE_SIZE, "little")
+        box = packets.at + box_at
+        seal_at(box, box + TAG_SIZE, start + size - payload_at, nonce, self._key)
         return True
 
     def _open_some(self, packets: Buffers, spans: Spans, offset: int) -> tuple[int, CryptoError | None]:

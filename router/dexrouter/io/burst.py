@@ -6,28 +6,27 @@ something, twice as much as the time before, up to a bound; so a busy node is no
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import Final
 
-__all__ = ["MOST", "Burst"]
+__all__ = ["MOST", "REST", "Burst"]
 
 MOST: Final = 64
-_REST: Final = 0.001
+REST: Final = 0.001
 """Seconds without anything to read."""
 
 
 class Burst:
     """The bound of one descriptor."""
 
-    __slots__ = ("_last", "_size")
+    __slots__ = ("last", "size")
 
     def __init__(self) -> None:
-        self._size = 1
-        self._last = 0.0
+        self.size = 1
+        self.last = 0.0
+        """When it was asked. Who finds that long ago may do by himself what `next` does then."""
 
-    def next(self) -> int:
+    def next(self, now: float) -> int:
         """Give how many reads may be made now."""
-        now = monotonic()
-        self._size = min(self._size * 2, MOST) if now - self._last < _REST else 1
-        self._last = now
-        return self._size
+        self.size = min(self.size * 2, MOST) if now - self.last < REST else 1
+        self.last = now
+        return self.size

@@ -95,7 +95,7 @@ class Daemon:
             node=self.node,
             loop=self._loop,
             carry_out=self._carry_out,
-            own_device=lambda: self._device.name,
+            host=self._device,
         )
         self._peers = ConfiguredPeers(self.node)
         self._admin: AdminSocket | None = None
@@ -297,9 +297,17 @@ class Daemon:
 
     def _read_tun(self) -> bool:
         packets = self._device.read()
-        is_plain = packets is not None and self.node.send_packets(packets, boot_time())
+        if len(packets.spans.sizes) != 1:
+            is_plain = self.node.send_packets(packets, boot_time())
+            self._carry_out()
+            return self._device.is_open() and is_plain
+        sent = self.node.send_lone(packets, boot_time())
+        if not isinstance(sent, bool):
+            peer, datagram = sent
+            self._links.by_number[peer.interface.number].send(peer.link_address, (datagram,))
+            return True
         self._carry_out()
-        return is_plain
+        return sent
 
     def _read_admin(self) -> None:
         if self._admin is not None:

@@ -18,6 +18,7 @@ from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.outputs import Buffer, Train, singly
 from dexrouter.core.packets import Packets, Spans
 from dexrouter.io.burst import MOST, Burst
+from dexrouter.io.clock import boot_time
 from dexrouter.io.socket_buffers import enlarge_buffers
 from dexrouter.wire.errors import WireError
 from dexrouter.wire.ethernet import (
@@ -106,7 +107,7 @@ class EthernetDevice:
             return [], []
         try:
             # It ends with an exception where there is nothing more; what was read before is in the list.
-            sizes.extend(map(self._socket.recv_into, self._slots[: self._burst.next()]))
+            sizes.extend(map(self._socket.recv_into, self._slots[: self._burst.next(boot_time())]))
         except BlockingIOError:
             pass
         except OSError as error:

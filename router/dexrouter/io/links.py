@@ -15,7 +15,7 @@ import logging
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from dexrouter.admin.edge import EdgeError
 from dexrouter.core.links import LinkAddress, LinkKind
@@ -39,17 +39,27 @@ _log = logging.getLogger(__name__)
 ALL_DEVICES: Final = "all"
 
 
+class Host(Protocol):
+    """The node's own device."""
+
+    write: Callable[[list[Buffer]], None]
+
+    @property
+    def name(self) -> str:
+        """Name of the device; empty: there is none."""
+        ...
+
+
 class Links:
     """All links of a node. `carry_out` does what the node wants done after it was given packets."""
 
-    def __init__(
-        self, *, node: Node, loop: EventLoop, carry_out: Callable[[], None], own_device: Callable[[], str]
-    ) -> None:
+    def __init__(self, *, node: Node, loop: EventLoop, carry_out: Callable[[], None], host: Host) -> None:
         self._node = node
         self._loop = loop
         self._carry_out = carry_out
-        self._own_device = own_device
-        self._links: dict[int, UdpSocket | EthernetDevice] = {}
+        self._host = host
+        self.by_number: dict[int, UdpSocket | EthernetDevice] = {}
+        """The links by the numbers of their interfaces; read only."""
         self._beacons: dict[int, BeaconSocket] = {}
         self._every_device: BeaconMode | None = None
         """Beacon mode of devices yet to come; None: devices are named one by one."""
@@ -78,7 +88,7 @@ class Links:
         """Bind a UDP socket; gives the interface's number. Raises StartError."""
         opened = UdpSocket(host, port, dscp=dscp)
         number = self._node.peering.add_interface(opened.kind, opened.name)
-        self._links[number] = opened
+        self.by_number[number] = opened
         self._loop.add_reader(opened.fileno(), partial(self._read_udp, number, opened))
         return number
 
@@ -86,7 +96,11 @@ class Links:
         """Bind the beacon socket of a UDP interface; the mode is the core's. Raises StartError."""
         data = self._udp(number)
         opened = BeaconSocket(
-            host=data.host, port=port, data_port=data.port, devices=devices, own_device=self._own_device
+            host=data.host,
+            port=port,
+            data_port=data.port,
+            devices=devices,
+            own_device=lambda: self._host.name,
         )
         self._beacons[number] = opened
         self._loop.add_reader(opened.fileno(), lambda: self._read_beacons(number, opened))
@@ -95,7 +109,7 @@ class Links:
         """Use a device; a missing one is waited for. Gives the interface's number."""
         link = EthernetDevice(device)
         number = self._node.peering.add_interface(link.kind, link.name)
-        self._links[number] = link
+        self.by_number[number] = link
         self._node.peering.set_beacon_mode(number, mode, boot_time())
         self._open_device(number, link, is_first=True)
         return number
@@ -109,22 +123,22 @@ class Links:
 
     def names(self) -> dict[str, int]:
         """Give the interfaces by name."""
-        return {link.name: number for number, link in self._links.items()}
+        return {link.name: number for number, link in self.by_number.items()}
 
     def number_of_udp(self, host: str, port: int) -> int | None:
         """Find the UDP interface that was bound so."""
-        for number, link in self._links.items():
+        for number, link in self.by_number.items():
             if isinstance(link, UdpSocket) and link.host == host and port in (0, link.port):
                 return number
         return None
 
     def transmit(self, interface: int, address: LinkAddress, parts: list[Buffer | Train]) -> None:
         """Send datagrams to one peer."""
-        self._links[interface].send(address, parts)
+        self.by_number[interface].send(address, parts)
 
     def beacon(self, interface: int, content: bytes) -> None:
         """Broadcast a beacon on an interface, if it has where to."""
-        link = self._links[interface]
+        link = self.by_number[interface]
         if isinstance(link, EthernetDevice):
             link.send_beacon(content)
         elif interface in self._beacons:
@@ -143,7 +157,7 @@ class Links:
 
     def look(self, now: float) -> None:
         """Compare the links with the machine as it is now."""
-        for number, link in tuple(self._links.items()):
+        for number, link in tuple(self.by_number.items()):
             if isinstance(link, EthernetDevice):
                 self._follow_device(number, link)
         self._open_new_devices()
@@ -179,9 +193,9 @@ class Links:
 
     def close(self) -> None:
         """Release ports and devices."""
-        for link in (*self._links.values(), *self._beacons.values()):
+        for link in (*self.by_number.values(), *self._beacons.values()):
             link.close()
-        self._links.clear()
+        self.by_number.clear()
         self._beacons.clear()
         if self._watch is not None:
             self._watch.close()
@@ -197,7 +211,7 @@ class Links:
                 self.open_beacons(number, beacon_port, ())
         except StartError as error:
             raise EdgeError(error.args[0].splitlines()[0]) from error
-        return number, self._links[number].name.split("/", 2)[2]
+        return number, self.by_number[number].name.split("/", 2)[2]
 
     def udp_descriptor(self, interface: int) -> int:
         """File descriptor of a UDP interface."""
@@ -205,7 +219,7 @@ class Links:
 
     def broadcast_devices(self) -> list[str]:
         """Names of the devices that have a broadcast address."""
-        return netlink.broadcast_devices(own_device=self._own_device())
+        return netlink.broadcast_devices(own_device=self._host.name)
 
     def beacon_devices(self, interface: int) -> list[str]:
         """Devices or addresses as they were set. Raises EdgeError."""
@@ -246,7 +260,7 @@ class Links:
     # -- inside
 
     def _udp(self, number: int) -> UdpSocket:
-        link = self._links.get(number)
+        link = self.by_number.get(number)
         if not isinstance(link, UdpSocket):
             raise EdgeError("no such interface")
         return link
@@ -299,7 +313,20 @@ class Links:
     def _read_udp(self, number: int, link: UdpSocket) -> bool:
         now = boot_time()
         is_plain = True
-        for source, datagrams in link.receive():
+        batches = link.receive()
+        if len(batches) == 1 and len(batches[0][1].spans.sizes) == 1 and not self.is_timing:
+            source, packets = batches[0]
+            taken = self._node.receive_lone(number, source, packets, now)
+            if isinstance(taken, tuple):
+                peer, datagram = taken
+                self.by_number[peer.interface.number].send(peer.link_address, (datagram,))
+                return True
+            if not isinstance(taken, bool):
+                self._host.write([taken])
+                return True
+            self._carry_out()
+            return taken
+        for source, datagrams in batches:
             if self.is_timing:
                 self._tell_arrival(link.name, len(datagrams.spans), now)
                 is_plain = False

@@ -13,12 +13,12 @@ It is the edge of the admin API for the TUN device and its routes (admin/edge.py
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from dexrouter.admin.edge import EdgeError
 from dexrouter.core.outputs import Assigned, Buffer
-from dexrouter.core.packets import Packets
+from dexrouter.core.packets import Packets, copied
 from dexrouter.core.route_generation import Address as IpAddress
 from dexrouter.core.route_generation import RouteTable
 from dexrouter.crypto.keys import Address
@@ -51,6 +51,10 @@ class MeshDevice:
         self._loop = loop
         self._on_readable = on_readable
         self._tun: HostDevice | None = None
+        self.read: Callable[[], Packets] = _from_nobody
+        """Takes the packets that the host sends, at most a burst."""
+        self.write: Callable[[list[Buffer]], None] = _to_nobody
+        """Hands packets to the host."""
         self._assigned = Assigned()
         self.routes = RouteTable()
         """What is routed into the tunnel."""
@@ -83,20 +87,12 @@ class MeshDevice:
         """Use the program behind a Unix socket in place of a device. Raises StartError."""
         self._use(HostSocket(path, self._address, MTU))
 
-    def read(self) -> Packets | None:
-        """Take the packets that the host sends, at most a burst."""
-        if self._tun is None:
-            return None
-        packets = self._tun.read()
-        if not self._tun.is_open:
+    def is_open(self) -> bool:
+        """Whether there is a device; one that the other side has closed is let go."""
+        if self._tun is not None and not self._tun.is_open:
             _log.warning(event("tunnel", device=self._tun.name, state="closed by the other side"))
             self.close()
-        return packets
-
-    def write(self, packets: list[Buffer]) -> None:
-        """Hand packets to the host."""
-        if self._tun is not None:
-            self._tun.write(packets)
+        return self._tun is not None
 
     @staticmethod
     def prepare_tunnel() -> None:
@@ -149,6 +145,7 @@ class MeshDevice:
             self._loop.remove_reader(self._tun.fileno())
             self._tun.close()
             self._tun = None
+            self.read, self.write = _from_nobody, _to_nobody
 
     # -- for the admin API
 
@@ -198,7 +195,17 @@ class MeshDevice:
         """Let this one take the place of the one before."""
         self.close()
         self._tun = device
+        self.read, self.write = device.read, device.write
         self._loop.add_reader(device.fileno(), self._on_readable)
+
+
+def _from_nobody() -> Packets:
+    """Have no packets, as there is no device."""
+    return copied(())
+
+
+def _to_nobody(_packets: list[Buffer]) -> None:
+    """Lose packets, as there is no device."""
 
 
 def _difference(before: frozenset[_T], after: frozenset[_T]) -> dict[_T, bool]:

@@ -18,7 +18,8 @@ from typing import Final
 from dexrouter.core.links import LinkAddress, LinkKind
 from dexrouter.core.outputs import Buffer, Train
 from dexrouter.core.packets import Packets, Spans
-from dexrouter.io.burst import Burst
+from dexrouter.io.burst import REST, Burst
+from dexrouter.io.clock import boot_time
 from dexrouter.io.errors import StartError
 from dexrouter.io.log import event
 from dexrouter.io.socket_buffers import enlarge_buffers
@@ -72,6 +73,8 @@ class UdpSocket:
         self.drops: Counter[str] = Counter()
         self._burst = Burst()
         self._packets = Packets(bytearray(_BURST_SIZE + 2 * _LONGEST))
+        self._room = (self._packets.view[:_LONGEST],)
+        self._lone = Spans([0], [0])
         self.offloads = {"segmentation": "on", "receive offload": "on"}
         """Which are in use, or why not."""
         self._segment_limit = MAX_DATAGRAM
@@ -93,13 +96,32 @@ class UdpSocket:
 
         They are good until the next call.
         """
+        now, burst, packets = boot_time(), self._burst, self._packets
+        if now - burst.last < REST:
+            return self._receive_burst(burst.next(now))
+        # A packet that comes alone shall pass few functions (core/lone.py): here is what `next` does then.
+        burst.last, burst.size = now, 1
+        try:
+            size, ancillary, _, source = self._socket.recvmsg_into(self._room, _ANCILLARY_SIZE)
+        except OSError as error:
+            if error.errno != errno.EAGAIN:
+                self._count(error)
+            return []
+        if ancillary:
+            packets.spans = _divided(0, size, ancillary)
+        else:
+            packets.spans = self._lone
+            packets.spans.sizes[0] = min(size, MAX_DATAGRAM)
+        return [(source, packets)]
+
+    def _receive_burst(self, reads: int) -> list[Batch]:
         batches: list[Batch] = []
         packets = self._packets
         receive, view = self._socket.recvmsg_into, packets.view
         spans = _NOTHING
         last: LinkAddress | None = None
         at = 0
-        for _ in range(self._burst.next()):
+        for _ in range(reads):
             if at > _BURST_SIZE:
                 break
             try:
@@ -110,12 +132,7 @@ class UdpSocket:
                 # An ICMP error of an earlier datagram: reading on clears it.
                 self._count(error)
                 continue
-            each = _segment_size(ancillary) if ancillary else size
-            if 0 < each < size:
-                count = -(-size // each)
-                come = Spans.train(at, each, each, size - (count - 1) * each, count)
-            else:
-                come = Spans([at], [min(size, MAX_DATAGRAM)])
+            come = _divided(at, size, ancillary)
             if source == last:
                 spans.extend(come)
             else:
@@ -130,7 +147,11 @@ class UdpSocket:
     def send(self, address: LinkAddress, parts: Sequence[Buffer | Train]) -> None:
         """Send each datagram, those of one size in one call; what the kernel refuses is lost and counted."""
         if len(parts) == 1 and not isinstance(parts[0], Train):
-            self._send_one(parts[0], address)
+            # What stands in _send_one: a packet that comes alone shall pass few functions (core/lone.py).
+            try:
+                self._socket.sendto(parts[0], address)
+            except OSError as error:
+                self._count(error)
             return
         singles: list[Buffer] = []
         for part in parts:
@@ -220,6 +241,15 @@ class UdpSocket:
             self._socket.setsockopt(_SOL_UDP, _UDP_GRO, 1)
         except OSError as error:
             self.offloads["receive offload"] = f"{error.strerror}"
+
+
+def _divided(at: int, size: int, ancillary: list[tuple[int, int, bytes]]) -> Spans:
+    """Give the datagrams that have come as one."""
+    each = _segment_size(ancillary) if ancillary else size
+    if 0 < each < size:
+        count = -(-size // each)
+        return Spans.train(at, each, each, size - (count - 1) * each, count)
+    return Spans([at], [min(size, MAX_DATAGRAM)])
 
 
 def _segment_size(ancillary: list[tuple[int, int, bytes]]) -> int:

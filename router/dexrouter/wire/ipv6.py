@@ -21,9 +21,11 @@ __all__ = [
     "TUN_PREFIX_IPV4",
     "TUN_PREFIX_IPV6",
     "TUN_PREFIX_SIZE",
+    "VERSION_CLASS_FLOW",
     "header_for",
     "rebuild",
     "strip",
+    "write_header",
 ]
 
 HEADER_SIZE: Final = 40
@@ -40,9 +42,11 @@ TUN_PREFIX_IPV4: Final = bytes.fromhex("00000800")
 """What Linux puts in front of each packet of a TUN device opened without IFF_NO_PI: flags, ethertype."""
 
 _VERSION: Final = 6
-_VERSION_CLASS_FLOW: Final = 0x6000_0000
+VERSION_CLASS_FLOW: Final = 0x6000_0000
 _MAX_LENGTH: Final = 0xFFFF
 _HEADER: Final = Struct(">IHBB16s16s")
+write_header: Final = _HEADER.pack_into
+"""(buffer, place, VERSION_CLASS_FLOW, length of the content, next header, HOP_LIMIT, source, destination)."""
 
 
 def strip(packet: bytes | memoryview) -> tuple[int, bytes | memoryview]:
@@ -66,4 +70,4 @@ def header_for(source: bytes, destination: bytes, next_header: int, length: int)
     """Make the header of content that has this length. Raises `WireError` if IPv6 cannot say it."""
     if length > _MAX_LENGTH:
         raise WireError("the content is longer than an IPv6 packet", _MAX_LENGTH)
-    return _HEADER.pack(_VERSION_CLASS_FLOW, length, next_header, HOP_LIMIT, source, destination)
+    return _HEADER.pack(VERSION_CLASS_FLOW, length, next_header, HOP_LIMIT, source, destination)

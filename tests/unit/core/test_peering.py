@@ -525,8 +525,8 @@ def test_counters_count_switch_frames() -> None:
     (pong,) = remote.send(frame, NOW + 2.0)
     assert (peer.bytes_in - received, peer.bytes_out - sent) == (len(frame), len(pong))
     assert peer.packets_in - packets == 1
-    assert peer.bandwidth_in.kbps(NOW + 2.0) == len(frame) >> 7
-    assert peer.bandwidth_out.kbps(NOW + 2.0) == len(pong) >> 7
+    assert peer.bandwidth_in.kbps(peer.bytes_in, NOW + 2.0) == len(frame) >> 7
+    assert peer.bandwidth_out.kbps(peer.bytes_out, NOW + 2.0) == len(pong) >> 7
 
 
 def test_forgetting_twice_is_harmless() -> None:

@@ -118,4 +118,4 @@ def test_no_more_ways_are_remembered_than_there_is_room_for() -> None:
     for number in range(3000):
         head = (label | number << 20).to_bytes(8, "big") + b"\0\x40\0\0"
         assert switch.header_for_run(head, one) is not None
-    assert len(switch._decided) <= 1024
+    assert len(switch.decided) <= 1024

@@ -5,6 +5,7 @@ A pair of Unix sockets stands in for the device: frames are datagrams to both.
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Iterator
 
@@ -19,8 +20,14 @@ OURS, ONE, OTHER = (bytes([2, 0, 0, 0, 0, number]) for number in range(3))
 
 
 class NoRest(Burst):
-    def next(self) -> int:
-        return MOST
+    def __init__(self) -> None:
+        super().__init__()
+        self.size, self.last = MOST, math.inf
+
+    def next(self, now: float) -> int:
+        found = super().next(now)
+        self.last = math.inf
+        return found
 
 
 @pytest.fixture

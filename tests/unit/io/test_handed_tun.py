@@ -153,8 +153,10 @@ def test_a_socket_takes_the_place_of_the_device_until_it_is_closed(
             other.send(message(SIX))
             assert contents(device.read()) == [SIX]
             assert device.name == program.getsockname()
-        device.read()
+        assert contents(device.read()) == []
+        assert not device.is_open()
         assert device.name == ""
+        assert contents(device.read()) == []
 
 
 def test_routes_are_those_of_gateways_and_hand_together(device: MeshDevice) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from dexrouter.admin.edge import EdgeError
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.node import Node
+from dexrouter.core.outputs import Buffer
 from dexrouter.core.peer import BeaconMode
 from dexrouter.io.ethernet import EthernetDevice
 from dexrouter.io.links import Links, source_address
@@ -17,6 +18,16 @@ from dexrouter.io.watch import GATHER_FOR, NetworkWatch
 from remote import make_node
 
 MISSING = "no-such-device"
+
+
+class Mesh0:
+    """A device that nothing is written to."""
+
+    name = "mesh0"
+
+    def __init__(self) -> None:
+        self.written: list[Buffer] = []
+        self.write: Callable[[list[Buffer]], None] = self.written.extend
 
 
 @pytest.fixture
@@ -29,7 +40,7 @@ def node() -> Node:
 @pytest.fixture
 def links(node: Node) -> Iterator[Links]:
     loop = EventLoop()
-    built = Links(node=node, loop=loop, carry_out=lambda: None, own_device=lambda: "mesh0")
+    built = Links(node=node, loop=loop, carry_out=lambda: None, host=Mesh0())
     yield built
     built.close()
     loop.close()
