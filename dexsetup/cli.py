@@ -1,12 +1,13 @@
 """The command line: reads it, hands on to dexsetup.commands, and turns the outcome into an exit code.
 
-Only argparse is imported here; everything else comes when a command is known, so that --help is there at
-once.
+Of what takes time, argparse alone is imported here; all else comes when a command is known, so that --help is
+there at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_UMASK = 0o022
+"""What services run and read is for all to enter and for root alone to write, whoever started this."""
 _EPILOG = """\
 Without a command, on a terminal: the wizard, or the live state of a machine that is set up.
 Only --answers, undo, card --for, and what adds, removes or revokes changes anything; --dry-run only looks.
@@ -31,6 +34,11 @@ A first run:  dexsetup answers new > my.toml    (edit it)    dexsetup --answers 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run dexsetup and return its exit code (see exitcodes.py)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    os.umask(_UMASK)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that this locale cannot show is no fault: it is shown in escapes.
+            stream.reconfigure(errors="backslashreplace")
     given = _parser().parse_args(words)
     try:
         return int(_guarded(given, words))
@@ -401,19 +409,21 @@ def _card(session: Session, given: argparse.Namespace) -> ExitCode:
 
 
 def _undo(session: Session, run: str | None, *, removes_packages: bool) -> ExitCode:
+    from dexsetup.commands.signals import heard_signals
     from dexsetup.errors import MachineError
     from dexsetup.plan.undo import undo_run
 
     if not session.facts.is_root:
         raise MachineError("Undo needs root.", done="Nothing was changed.", advice="sudo dexsetup undo")
-    return undo_run(
-        session.host,
-        run,
-        session.listen,
-        session.redactor,
-        holder=f"process {os.getpid()}, undo",
-        removes_packages=removes_packages,
-    )
+    with heard_signals(lambda: session.console.note("Undo is under way, and goes on to its end ...")):
+        return undo_run(
+            session.host,
+            run,
+            session.listen,
+            session.redactor,
+            holder=f"process {os.getpid()}, undo",
+            removes_packages=removes_packages,
+        )
 
 
 def _told(error: DexsetupError, session: Session | None, *, is_json: bool) -> ExitCode:

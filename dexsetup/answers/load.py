@@ -160,6 +160,8 @@ def _sentence(details: ErrorDetails, path: Sequence[str | int]) -> str:
             return f"must be {relation} {bound}, not {_shown(given)}"
         case "string_too_short":
             return "must not be empty"
+        case "string_unicode":
+            return "holds bytes that are no text"
     kinds = {
         "string_type": "text in quotes",
         "int_type": "a whole number",

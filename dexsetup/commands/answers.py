@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -71,8 +72,9 @@ def migrate(session: Session, name: str) -> ExitCode:
         return ExitCode.OK
     path = Path(name)
     fresh = path.with_name(f".{path.name}.dexsetup-new")
-    fresh.touch(mode=0o600)
-    fresh.write_text(save_answers(loaded.answers))
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(save_answers(loaded.answers).encode())
     fresh.replace(path)
     for note in loaded.notes:
         session.console.text(note)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from dexsetup.answers.load import load_answers
 from dexsetup.answers.model import Answers
 from dexsetup.answers.save import save_answers
 from dexsetup.commands.session import Session, several
+from dexsetup.commands.signals import heard_signals
+from dexsetup.errors import AnswersError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.plan.engine import Engine, Options
 from dexsetup.plan.events import Checked, Grade
@@ -20,7 +19,7 @@ from dexsetup.plan.handlers.context import Decision
 from dexsetup.plan.journal import utc
 from dexsetup.report.log import RunLog
 
-__all__ = ["apply_answers", "apply_file", "read_answers"]
+__all__ = ["apply_answers", "apply_file", "read_answers", "read_standard_input"]
 
 _CONFIG = "/etc/cjdroute.conf"
 
@@ -35,9 +34,15 @@ def read_answers(name: str) -> tuple[bytes | None, str]:
     except FileNotFoundError:
         return None, name
     except OSError as error:
-        from dexsetup.errors import AnswersError  # noqa: PLC0415 - only this way out needs it
-
         raise AnswersError((f"{name}: cannot be read: {error.strerror}",)) from error
+
+
+def read_standard_input() -> str:
+    """Return what comes by standard input, as UTF-8 whatever the locale. Raises AnswersError."""
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise AnswersError(("standard input: not UTF-8 text",)) from error
 
 
 def apply_file(session: Session, name: str) -> ExitCode:
@@ -78,7 +83,12 @@ def apply_answers(session: Session, answers: Answers) -> ExitCode:
             text = "There is no key here yet: the address of a dry run is an example, a run draws its own."
             session.listen(Checked("identity", Grade.NOTE, text))
         return engine.dry_run().code
-    with _stopped_by_signals(engine, session):
+
+    def stop() -> None:
+        session.console.note("Stopping after the change that is under way ...")
+        engine.request_stop()
+
+    with heard_signals(stop):
         return engine.run().code
 
 
@@ -87,20 +97,3 @@ def _decisions(session: Session) -> dict[str, Decision]:
     ours: dict[str, Decision] = dict.fromkeys(session.flags.take_over, "ours")
     theirs: dict[str, Decision] = dict.fromkeys(session.flags.leave, "theirs")
     return ours | theirs
-
-
-@contextmanager
-def _stopped_by_signals(engine: Engine, session: Session) -> Iterator[None]:
-    """Let SIGINT, SIGTERM and a closed terminal end the run where that is safe."""
-
-    def stop(*_: object) -> None:
-        session.console.note("Stopping after the change that is under way ...")
-        engine.request_stop()
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    former = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

@@ -11,7 +11,7 @@ from dexsetup.answers.load import explain
 from dexsetup.answers.model import Allow, Answers
 from dexsetup.answers.sense import allow_problems
 from dexsetup.card import Card, card_link, card_text, read_card
-from dexsetup.commands.apply import apply_answers
+from dexsetup.commands.apply import apply_answers, read_standard_input
 from dexsetup.commands.look import present_config
 from dexsetup.commands.session import Session
 from dexsetup.errors import AnswersError, MachineError
@@ -24,7 +24,7 @@ __all__ = ["card", "card_for"]
 
 def card(session: Session, link: str | None) -> ExitCode:
     """Print the card; the password of a friend's peer stays in the link."""
-    shown = _own_card(session) if link is None else read_card(sys.stdin.read() if link == "-" else link)
+    shown = _own_card(session) if link is None else read_card(read_standard_input() if link == "-" else link)
     if session.flags.is_json:
         value = {"address": shown.address, "name": shown.name, "mail": shown.mail, "sip": shown.sip}
         value["link"] = card_link(shown) if shown.peer is None else ""

@@ -29,8 +29,8 @@ def write_report(error: BaseException, argv: list[str], redactor: Redactor, wall
             if directory == Path(REPORTS):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-            with os.fdopen(os.open(directory / name, flags, 0o600), "w") as stream:
-                stream.write(redactor.text(text))
+            with os.fdopen(os.open(directory / name, flags, 0o600), "wb") as stream:
+                stream.write(redactor.text(text).encode("utf-8", "backslashreplace"))
         except OSError:
             continue
         return directory / name

@@ -14,7 +14,7 @@ from dexsetup import public_peers
 from dexsetup.answers.model import Allow, Answers, Peer
 from dexsetup.answers.sense import peer_problems
 from dexsetup.card import find_card, read_card
-from dexsetup.commands.apply import apply_answers
+from dexsetup.commands.apply import apply_answers, read_standard_input
 from dexsetup.commands.look import present_config
 from dexsetup.commands.session import Session
 from dexsetup.errors import AnswersError
@@ -156,12 +156,12 @@ def _pasted(what: str) -> tuple[ConnectTo, ...]:
             )
         return (entry,)
     if what == "-":
-        text = sys.stdin.read()
+        text = read_standard_input()
     elif "{" in what or "\n" in what:
         text = what
     else:
         try:
-            text = Path(what).read_text()
+            text = Path(what).read_text("utf-8")
         except FileNotFoundError as error:
             problem = f'"{what}" is neither the number or name of a public peer, nor a file, nor credentials'
             raise AnswersError((problem,), advice="dexsetup peers list --public") from error

@@ -34,6 +34,7 @@ from dexsetup.plan.events import (
     StepStarted,
 )
 from dexsetup.report.redact import Redactor
+from dexsetup.report.stream import tell
 
 __all__ = ["Console", "Style", "style_for"]
 
@@ -184,8 +185,7 @@ class Console:
         """Show what is waited for: on a terminal in one line that is written over, else a line each."""
         line = f"      {step}: {text}"
         if self._style.is_terminal:
-            self._narration.write(f"\r{self._plain(line)[: _WIDTH - 1]:<{_WIDTH - 1}}")
-            self._narration.flush()
+            tell(self._narration, f"\r{self._plain(line)[: _WIDTH - 1]:<{_WIDTH - 1}}")
             self._is_line_open = True
             return
         words = _PERCENT.sub("", line)
@@ -254,9 +254,9 @@ class Console:
 
     def _write(self, stream: TextIO, text: str) -> None:
         if self._is_line_open:
-            self._narration.write(f"\r{'':<{_WIDTH - 1}}\r")
+            tell(self._narration, f"\r{'':<{_WIDTH - 1}}\r")
             self._is_line_open = False
-        print(self._plain(text), file=stream, flush=True)
+        tell(stream, f"{self._plain(text)}\n")
 
     def _plain(self, text: str) -> str:
         """Return the text without secrets, without control characters and, where needed, in ASCII."""

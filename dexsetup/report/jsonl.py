@@ -9,6 +9,7 @@ from typing import TextIO
 from dexsetup.plan.events import Event, event_to_json
 from dexsetup.plan.journal import utc
 from dexsetup.report.redact import Redactor
+from dexsetup.report.stream import tell
 
 __all__ = ["JsonLines"]
 
@@ -24,5 +25,4 @@ class JsonLines:
     def __call__(self, event: Event) -> None:
         """Write one event."""
         value = {"time": utc(self._clock()), **self._redactor.value(event_to_json(event))}
-        self._stream.write(json.dumps(value, ensure_ascii=True) + "\n")
-        self._stream.flush()
+        tell(self._stream, json.dumps(value, ensure_ascii=True) + "\n")

@@ -398,14 +398,16 @@ def command_line(draft: Draft, path: str, *, root: str = "") -> str:
 
 def save_draft(draft: Draft, path: str) -> str:
     """Write the answers to a file that nobody else can read, from its first byte. Raises AnswersError."""
-    target = Path(path).expanduser()
-    fresh = target.with_name(f".{target.name}.dexsetup-new")
     try:
+        target = Path(path).expanduser()
+        fresh = target.with_name(f".{target.name}.dexsetup-new")
         fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(save_answers(draft.answers))
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(save_answers(draft.answers).encode())
         fresh.replace(target)
     except OSError as error:
-        raise AnswersError((f"{target}: cannot be written: {error.strerror}",)) from error
+        raise AnswersError((f"{path}: cannot be written: {error.strerror}",)) from error
+    except (RuntimeError, ValueError) as error:  # ~nobody, no name of a file
+        raise AnswersError((f"{path}: cannot be written: {error}",)) from error
     draft.saved = draft.answers
     return str(target)

@@ -16,6 +16,7 @@ from dexrouter.config import parse_peers
 from dexsetup.answers.secrets import secrets_of
 from dexsetup.card import card_text
 from dexsetup.commands.session import Flags
+from dexsetup.commands.signals import heard_signals
 from dexsetup.errors import AnswersError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.invitation import own_card
@@ -241,6 +242,8 @@ class PlainWizard:
             text = typed if "{" in typed else Path(typed).expanduser().read_text("utf-8", "replace")
         except OSError as error:
             return f"{typed}: {error.strerror}"
+        except (RuntimeError, ValueError) as error:  # ~nobody, a NUL
+            return f"{typed}: {error}"
         pasted = parse_peers(text)
         for problem in pasted.problems:
             self.say(f"Entry {problem.index} ({problem.address}): {problem.why}")
@@ -380,13 +383,14 @@ class PlainWizard:
             self.say("Apply needs root. The answers are saved; use the command that follows.")
             self._save("dexsetup-answers.toml")
             return ExitCode.MACHINE
-        try:
+        with heard_signals(self._stop):
             code = self.desk.apply(self.draft, self._console)
-        except KeyboardInterrupt:
-            self.desk.request_stop()
-            raise
         self._print_cards(survey)
         return code
+
+    def _stop(self) -> None:
+        self.say("Stopping after the change that is under way ...")
+        self.desk.request_stop()
 
 
 def _yes(typed: str, otherwise: object) -> object:

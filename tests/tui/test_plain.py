@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from dexsetup.answers.load import load_answers
 from dexsetup.exitcodes import ExitCode
+from dexsetup.host.fake import FakeServices
 from dexsetup.neighbours import Neighbour
 from dexsetup.plan.places import ANSWERS
 from dexsetup.ui.plain import PlainWizard
@@ -200,3 +203,33 @@ def test_a_local_network_that_cannot_be_heard_is_said_in_lines_as_well() -> None
     desk = desk_for(debian_host(), ear=deaf, prober=probe)
     PlainWizard(desk, out, Person(), secret=Person()).run(("peer", "review"))
     assert "The local network cannot be heard. UDP: Address already in use" in out.getvalue()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_it_applies_undoes_what_was_done(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the change that is under way; it used to leave the machine half set up, and to deny it."""
+    start = FakeServices.start
+
+    def interrupted(services: FakeServices, unit: str) -> None:
+        os.kill(os.getpid(), number)
+        start(services, unit)
+
+    monkeypatch.setattr(FakeServices, "start", interrupted)
+    host, out = debian_host(), io.StringIO()
+    before = host.snapshot()
+    person = Person(("Understood", "yes"), ("apply, diff", "apply"))
+    assert PlainWizard(desk_for(host), out, person, secret=person).run() is ExitCode.INTERRUPTED
+    assert "Stopping after the change that is under way" in out.getvalue()
+    assert "Stopped, as asked. Everything was undone." in out.getvalue()
+    assert host.snapshot() == before
+
+
+def test_a_home_of_nobody_is_said_and_asked_again() -> None:
+    """For a file of peers, and for a place to save to."""
+    out = io.StringIO()
+    person = Person(("peers", "~no-such-user/peers"), ("apply, diff", "save ~no-such-user/x"))
+    assert PlainWizard(desk_for(debian_host()), out, person, secret=person).run() is ExitCode.OK
+    assert "Not taken: ~no-such-user/peers: Could not determine home directory." in out.getvalue()
+    assert "~no-such-user/x: cannot be written: Could not determine home directory." in out.getvalue()
