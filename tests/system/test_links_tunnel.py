@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+import dexrouter
 from machine import NAMESPACES, ROOT, TUN, needs
-from neighbourhood import wait_until
+from neighbourhood import Place, wait_until
 from router_pair import REFERENCE, SECONDS, RouterPair
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120), needs(ROOT, TUN, NAMESPACES)]
@@ -115,3 +118,25 @@ def test_the_way_to_a_public_peer_stays_out_of_the_tunnel(tmp_path: Path) -> Non
         assert len(through) == 32
         assert "203.0.113.0" in through
         assert "203.0.113.1" not in through
+
+
+CHANGE = """
+import sys
+from ipaddress import ip_interface, ip_network
+sys.path.insert(0, sys.argv[1])
+from dexrouter.io.netlink import change_device
+change_device(
+    "mesh0",
+    addresses={ip_interface("10.99.0.4/32"): False, ip_interface("10.99.0.5/32"): True},
+    routes={ip_network("10.98.0.0/16"): False, ip_network("10.97.0.0/16"): True},
+)
+"""
+
+
+def test_what_was_taken_away_by_hand_does_not_stop_the_next_change() -> None:
+    """The former address and the former route are gone already; the new ones come all the same."""
+    with closing(Place("tunnel")) as place:
+        place.ip("tuntap add mesh0 mode tun", "link set mesh0 up")
+        place.run(sys.executable, "-c", CHANGE, str(Path(dexrouter.__file__).parents[1]))
+        assert "10.99.0.5/32" in place.run("ip", "addr", "show", "mesh0")
+        assert "10.97.0.0/16" in place.run("ip", "route", "show", "dev", "mesh0")

@@ -47,7 +47,7 @@ from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_no
 from dexrouter.crypto.users import AuthorizedUsers
 from dexrouter.wire.encoding_scheme import V358
 from dexrouter.wire.labels import routes_through
-from dexrouter.wire.session_frame import ContentType, data_header
+from dexrouter.wire.session_frame import FIRST_HANDLE, LAST_HANDLE, ContentType, data_header
 from dexrouter.wire.switch_header import origin_header
 
 __all__ = [
@@ -108,7 +108,7 @@ class Sessions:
         self._entropy = entropy
         self._users = AuthorizedUsers()
         """Empty: end-to-end sessions know no passwords."""
-        self._next_handle = 4 + int.from_bytes(entropy(4), "big") % _FIRST_HANDLES
+        self._next_handle = FIRST_HANDLE + int.from_bytes(entropy(4), "big") % _FIRST_HANDLES
         self.by_address: dict[Address, Session] = {}
         self.by_handle: dict[int, Session] = {}
         self._admission = Admission()
@@ -511,9 +511,10 @@ class Sessions:
             for idle in nsmallest(count, self.by_address.values(), key=_worth):
                 self.drops["session.evicted"] += 1
                 self._end(idle)
-        self._next_handle += 1
         self.by_address[session.address] = session
         self.by_handle[session.handle] = session
+        while self._next_handle in self.by_handle:
+            self._next_handle = self._next_handle + 1 if self._next_handle < LAST_HANDLE else FIRST_HANDLE
         return session
 
     def _end(self, session: Session) -> None:

@@ -152,11 +152,16 @@ class Links:
         """Follow the network if it has changed, and tell whether it has."""
         if self._watch is None or not self._watch.is_due(now):
             return False
-        self.look(now)
+        try:
+            self.look(now)
+        except OSError as error:
+            # The kernel may lack memory for the answer just now, or the machine be changing still.
+            _log.warning(event("watch", error=error, effect="looked at again"))
+            self._watch.ring(now)
         return True
 
     def look(self, now: float) -> None:
-        """Compare the links with the machine as it is now."""
+        """Compare the links with the machine as it is now. Raises OSError if the kernel does not tell."""
         for number, link in tuple(self.by_number.items()):
             if isinstance(link, EthernetDevice):
                 self._follow_device(number, link)

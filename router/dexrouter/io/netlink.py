@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Final, TypeAlias
 
@@ -47,6 +47,8 @@ BLACKHOLE_METRIC: Final = 500
 
 _IFA_F_NODAD: Final = 0x02
 _ARPHRD_ETHER: Final = 1
+_GONE: Final = frozenset({errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENOENT})
+"""Why the kernel cannot take away an address or a route: there is none."""
 
 
 def configure_device(name: str, address: Address, mtu: int) -> None:
@@ -75,14 +77,26 @@ def change_device(
     addresses: Mapping[IpInterface, bool],
     routes: Mapping[IpNetwork, bool],
 ) -> None:
-    """Add (True) and take away (False) addresses of a device and routes to it. Raises OSError."""
+    """Add (True) and take away (False) addresses of a device and routes to it. Raises OSError.
+
+    What is to be taken away may be gone already: somebody else took it, or the kernel with the device.
+    """
     tools = load_tunnel_tools()
+
+    def change(do: Callable[..., object], *, is_wanted: bool, **what: object) -> None:
+        try:
+            do("replace" if is_wanted else "del", **what)
+        except tools.NetlinkError as error:
+            if is_wanted or error.code not in _GONE:
+                raise
+
     try:
         with tools.IPRoute() as kernel:
             index = kernel.link_lookup(ifname=name)[0]
             for interface, is_wanted in addresses.items():
-                kernel.addr(
-                    "replace" if is_wanted else "del",
+                change(
+                    kernel.addr,
+                    is_wanted=is_wanted,
                     index=index,
                     address=str(interface.ip),
                     prefixlen=interface.network.prefixlen,
@@ -90,8 +104,8 @@ def change_device(
                     **({"flags": _IFA_F_NODAD} if is_wanted and interface.version == 6 else {}),
                 )
             for network, is_wanted in routes.items():
-                kernel.route(
-                    "replace" if is_wanted else "del", family=_family(network), dst=str(network), oif=index
+                change(
+                    kernel.route, is_wanted=is_wanted, oif=index, family=_family(network), dst=str(network)
                 )
     except tools.NetlinkError as error:
         raise OSError(error.code, str(error)) from error

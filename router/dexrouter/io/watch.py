@@ -45,6 +45,10 @@ class NetworkWatch:
             except OSError:
                 # Nothing more; or ENOBUFS, messages were lost: news as well.
                 break
+        self.ring(now)
+
+    def ring(self, now: float) -> None:
+        """Let somebody look soon: something may have changed, or the last look failed."""
         if self._due is None:
             self._due = now + GATHER_FOR
 

@@ -65,6 +65,18 @@ def test_handles_are_given_in_order_and_never_twice() -> None:
     assert set(sessions.by_handle) == set(handles)
 
 
+def test_handles_go_round_past_those_in_use() -> None:
+    """The last possible one is followed by the first that is free."""
+    sessions = make_sessions()
+    handles: list[int] = []
+    for seed, following in ((7, 4), (8, 0xFFFF_FFFE), (9, None), (10, None)):
+        if following is not None:
+            sessions._next_handle = following
+        FarNode(sessions, seed).establish(NOW)
+        handles.append(next(reversed(sessions.by_address.values())).handle)
+    assert handles == [4, 0xFFFF_FFFE, 5, 6]
+
+
 def test_a_handshake_carries_content_both_ways_and_tells_the_handles() -> None:
     """Hello with a query, key with its answer, run packets from then on (spec 04 §4)."""
     sessions = make_sessions()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -124,3 +125,23 @@ def test_rings_within_a_moment_count_as_one() -> None:
         assert watch.next_deadline() is None
     finally:
         watch.close()
+
+
+def test_a_look_that_fails_is_made_again(
+    links: Links, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The kernel may lack memory for its answer: that is said, and the router goes on."""
+    links.watch()
+    assert links._watch is not None
+    links._watch.ring(10.0)
+
+    def unwilling() -> frozenset[tuple[int, str]]:
+        raise OSError(errno.ENOBUFS, "No buffer space available")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dexrouter.io.netlink.own_addresses", unwilling)
+        links.poll(10.0 + GATHER_FOR)
+    assert "No buffer space available" in caplog.text
+    assert links.next_deadline() == pytest.approx(10.0 + 2 * GATHER_FOR)
+    links.poll(11.0)
+    assert links.next_deadline() is None
