@@ -20,6 +20,8 @@ from dexrouter.io.clock import boot_time
 __all__ = ["EventLoop", "Reader"]
 
 _LONGEST_WAIT: Final = 60.0
+_MOST_EVENTS: Final = 32
+"""Taken at once; the kernel gives the others their turn. Room for them is made anew for each wait."""
 _SLEPT: Final = 10.0
 """The wait took this much longer than asked: the machine slept (or was starved), sessions may be stale."""
 
@@ -77,7 +79,7 @@ class EventLoop:
         until = deadline()
         while self._running:
             wait = min(max(until - before, 0.0), _LONGEST_WAIT)
-            events = poll(wait)
+            events = poll(wait, _MOST_EVENTS)
             now = boot_time()
             is_plain = bool(events) and now < until
             if now - before > wait + _SLEPT:
