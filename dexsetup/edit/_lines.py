@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["Line", "LineFile", "encoded"]
 
 
+_BLANK = " \t\n\r\x0b\x0c"
+"""What `bytes.strip` takes off, as who reads the line does. Other blanks, as U+00A0, are part of a name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line: `start` to `content_end` without its end, `end` behind it."""
@@ -71,7 +75,7 @@ class LineFile:
 
 def encoded(text: str) -> bytes:
     """Return a value as bytes; ValueError for one that a line cannot hold as it is."""
-    if text != text.strip() or any(sign in text for sign in "\r\n\0"):
+    if text != text.strip(_BLANK) or any(sign in text for sign in "\r\n\0"):
         raise ValueError(f"{text!r} cannot stand on a line")
     return text.encode("utf-8", "surrogateescape")
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["with_friends"]
 
-_HEADER: Final = re.compile(rb"^[ \t]*\[friend_(\d+)\]", re.MULTILINE)
-_OURS: Final = re.compile(rb"^[ \t]*\[friend_(\d+)\][^\n]*\n# section made by dexsetup\r?$", re.MULTILINE)
+_HEADER: Final = re.compile(rb"^[ \t]*\[friend_(\d{1,9})\]", re.MULTILINE)
+_OURS: Final = re.compile(rb"^[ \t]*\[friend_(\d{1,9})\][^\n]*\n# section made by dexsetup\r?$", re.MULTILINE)
 
 
 def with_friends(data: bytes, wanted: Mapping[str, str]) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 from dexsetup.edit import apply_edits, friends, ini, marked_block
 from dexsetup.facts import Facts
 from dexsetup.render.filters import sip_contact_name
-from dexsetup.steps.userprograms import Contact, Person, UserFile, UserProgram
+from dexsetup.steps.userprograms import Contact, MarkedFile, Person, UserFile, UserProgram
 
 __all__ = ["PHONE_PROGRAMS", "WindowedLinphone"]
 
@@ -171,12 +171,13 @@ _EXPECTED_ELSEWHERE = ("/usr/lib/baresip/modules", "alsa")
 """Where baresip's modules will be, and which driver of sound, once its packages are installed."""
 
 
-class _BaresipConfig(UserFile):
+class _BaresipConfig(MarkedFile):
     """baresip's settings. Of several values of a key the first counts: our block stands at the beginning."""
 
     file = ".baresip/config"
     other_file = ".baresip-mesh/config"
     template = "baresip/config.j2"
+    is_first = True
     SETTING = re.compile(rb"^[ \t]*([a-z_]+)[ \t]+([^ \t\r\n#][^ \t\r\n]*)", re.MULTILINE)
     _DRIVERS = ("pipewire", "pulse", "alsa")
     """What plays and records, the one that suits most machines first."""
@@ -186,8 +187,7 @@ class _BaresipConfig(UserFile):
 
     def values(self, person: Person, before: bytes, facts: Facts) -> Mapping[str, Any]:
         """Return the address, and what the person's own settings do not load already."""
-        theirs = apply_edits(before, marked_block.removal(before))
-        settings = self.SETTING.findall(theirs)
+        settings = self.SETTING.findall(self.theirs(before))
         loaded = {value for key, value in settings if key.startswith(b"module") and key != b"module_path"}
         wanted = [*self._MODULES, ("module", self._driver(loaded, before, facts)), *self._APPLICATIONS]
         has_path = any(key == b"module_path" for key, _ in settings)
@@ -196,16 +196,6 @@ class _BaresipConfig(UserFile):
             "module_path": "" if has_path else self._module_path(facts),
             "modules": [(key, name) for key, name in wanted if name and f"{name}.so".encode() not in loaded],
         }
-
-    def merged(self, before: bytes, rendered: bytes, person: Person) -> bytes:
-        """Put the block in, or replace it where it stands."""
-        del person
-        return apply_edits(before, marked_block.edits(before, rendered.decode(), is_first=True))
-
-    def removed(self, before: bytes, person: Person) -> bytes:
-        """Take the block out."""
-        del person
-        return apply_edits(before, marked_block.removal(before))
 
     def _module_path(self, facts: Facts) -> str:
         if facts.baresip is not None:
@@ -227,7 +217,7 @@ class _BaresipConfig(UserFile):
         return next((name for name in self._DRIVERS if name in there), "")
 
 
-class _BaresipAccounts(UserFile):
+class _BaresipAccounts(MarkedFile):
     """The address that baresip answers under."""
 
     file = ".baresip/accounts"
@@ -238,16 +228,6 @@ class _BaresipAccounts(UserFile):
         """Return name, login and address."""
         del before, facts
         return {"address": person.address, "login": person.login, "real_name": person.real_name}
-
-    def merged(self, before: bytes, rendered: bytes, person: Person) -> bytes:
-        """Put the block in, or replace it where it stands."""
-        del person
-        return apply_edits(before, marked_block.edits(before, rendered.decode()))
-
-    def removed(self, before: bytes, person: Person) -> bytes:
-        """Take the block out."""
-        del person
-        return apply_edits(before, marked_block.removal(before))
 
 
 class _BaresipContacts(_BaresipAccounts):
@@ -269,10 +249,7 @@ class _Baresip(UserProgram):
 
     def is_taken(self, contents: Mapping[str, bytes]) -> bool:
         """Whether it listens elsewhere or has an account already."""
-        theirs = {
-            file.file: apply_edits(contents[file.file], marked_block.removal(contents[file.file]))
-            for file in self.files
-        }
+        theirs = {path: MarkedFile.theirs(content) for path, content in contents.items()}
         settings = _BaresipConfig.SETTING.findall(theirs[".baresip/config"])
         is_bound = any(key in {b"sip_listen", b"net_interface"} for key, _ in settings)
         accounts = (line.strip() for line in theirs[".baresip/accounts"].splitlines())

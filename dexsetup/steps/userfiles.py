@@ -74,7 +74,7 @@ class UserFilesStep:
         has_address = bool(answers.public_address) or planned_config(inputs) is not None
         address = service_address(inputs) if has_address else ""
         wishes = tuple(_wishes(answers, facts))
-        refused = tuple(text for wish in wishes if (text := _reason_against(wish, facts)))
+        refused = tuple(text for wish in wishes if (text := _reason_against(wish, answers, facts)))
         resources: list[Resource] = []
         notes: list[str] = []
         for wish in wishes if not refused else ():
@@ -137,9 +137,19 @@ def _wishes(answers: Answers, facts: Facts) -> Iterator[_Wish]:
                     yield _Wish(number, user, account, word, program)
 
 
-def _reason_against(wish: _Wish, facts: Facts) -> str:
-    reasons = ((path, facts.files[path].problem) for path in wish.paths if path in facts.files)
-    return " ".join(f"{path} is left alone: {problem.rstrip('.')}." for path, problem in reasons if problem)
+def _reason_against(wish: _Wish, answers: Answers, facts: Facts) -> str:
+    """Return why a file cannot be touched: what it is, or what stands in it."""
+    is_wanted = not is_switched_off(wish.word, answers)
+    reasons = []
+    for file in wish.program.files:
+        for path in (wish.path(file), wish.other_path(file)):
+            known = facts.files.get(path)
+            if known is None:
+                continue
+            problem = known.problem or file.obstacle(known.content or b"", is_wanted=is_wanted)
+            if problem:
+                reasons.append(f"{path} is left alone: {problem.rstrip('.')}.")
+    return " ".join(reasons)
 
 
 def _fulfil(wish: _Wish, inputs: Inputs, address: str) -> tuple[list[Resource], list[str]]:

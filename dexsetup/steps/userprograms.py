@@ -13,11 +13,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dexsetup.edit import addressbook, apply_edits, keyline, marked_block
+from dexsetup.edit import EditError, addressbook, apply_edits, keyline, marked_block
 from dexsetup.facts import Facts
 from dexsetup.render.filters import UnquotableError, mail_display_name, pinerc_value
 
-__all__ = ["Contact", "Person", "UserFile", "UserProgram", "mail_programs"]
+__all__ = ["Contact", "MarkedFile", "Person", "UserFile", "UserProgram", "mail_programs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,45 @@ class UserFile(ABC):
     def removed(self, before: bytes, person: Person) -> bytes:
         """Return the file without our settings."""
 
+    def obstacle(self, before: bytes, *, is_wanted: bool) -> str:
+        """Return why ours can neither get in nor out of the file as it is, in sentences; empty if it can."""
+        del before, is_wanted
+        return ""
+
     def occupied(self, before: bytes) -> frozenset[str]:
         """Return the nicknames, in small letters, that the person gave to somebody already."""
         del before
         return frozenset()
+
+
+class MarkedFile(UserFile):
+    """A file in which ours is one block between two marks."""
+
+    is_first: bool = False
+    """Whether a new block goes to the beginning: of several values, the program takes the first."""
+
+    @staticmethod
+    def theirs(before: bytes) -> bytes:
+        """Return the file without our block."""
+        return apply_edits(before, marked_block.removal(before))
+
+    def merged(self, before: bytes, rendered: bytes, person: Person) -> bytes:
+        """Put the block in, or replace it where it stands."""
+        del person
+        return apply_edits(before, marked_block.edits(before, rendered.decode(), is_first=self.is_first))
+
+    def removed(self, before: bytes, person: Person) -> bytes:
+        """Take the block out."""
+        del person
+        return self.theirs(before)
+
+    def obstacle(self, before: bytes, *, is_wanted: bool) -> str:
+        """Say which marks make no block, or which line a new block would become part of."""
+        try:
+            marked_block.edits(before, "", is_first=self.is_first or not is_wanted)
+        except EditError as error:
+            return f"{error.what}. {error.advice}."
+        return ""
 
 
 class UserProgram:
@@ -128,7 +163,7 @@ def _unoccupied(person: Person, occupied: frozenset[str]) -> tuple[Contact, ...]
     return tuple(contact for contact in person.contacts if contact.nick.lower() not in occupied)
 
 
-class _Mailrc(UserFile):
+class _Mailrc(MarkedFile):
     """s-nail's and GNU mail's. A script, so ours is one marked block; beside other mail it is an account.
 
     GNU mail passes over what it does not know. s-nail knows `sendmail` by its old name and says so at each
@@ -165,24 +200,12 @@ class _Mailrc(UserFile):
 
     def has_other_mail(self, before: bytes) -> bool:
         """Whether the person's own lines set up a sender or a server."""
-        return self._OTHER_MAIL.search(apply_edits(before, marked_block.removal(before))) is not None
-
-    def merged(self, before: bytes, rendered: bytes, person: Person) -> bytes:
-        """Put the block in, or replace it where it stands."""
-        del person
-        return apply_edits(before, marked_block.edits(before, rendered.decode()))
-
-    def removed(self, before: bytes, person: Person) -> bytes:
-        """Take the block out."""
-        del person
-        return apply_edits(before, marked_block.removal(before))
+        return self._OTHER_MAIL.search(self.theirs(before)) is not None
 
     def occupied(self, before: bytes) -> frozenset[str]:
         """Return the person's own aliases: s-nail would add ours to them."""
-        without_ours = apply_edits(before, marked_block.removal(before))
-        return frozenset(
-            name.decode("utf-8", "replace").lower() for name in self._ALIAS.findall(without_ours)
-        )
+        names = self._ALIAS.findall(self.theirs(before))
+        return frozenset(name.decode("utf-8", "replace").lower() for name in names)
 
 
 _BOTH = "s-nail and GNU mail"

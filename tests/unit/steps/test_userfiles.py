@@ -323,3 +323,54 @@ def test_the_plan_says_which_command_cannot_write_to_the_mesh(
     """The command mail is whatever the distribution's alternatives say."""
     plan = plan_for(with_node(programs={"mail": Program(command, "")}), *programs)
     assert any(words in note for note in plan.notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem", "advice"),
+    [
+        (
+            b"# BEGIN dexsetup\nset x\n",
+            'the marks "# BEGIN dexsetup" and "# END dexsetup" do not make one block (lines 1).',
+            "Take out all of them but one pair, then try again.",
+        ),
+        (
+            b"set x=\\",
+            "the last line ends with a backslash, so anything added would become part of it.",
+            "Finish that line, then try again.",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_edited_is_named_with_what_to_do(
+    content: bytes, problem: str, advice: str
+) -> None:
+    """Whose file it is, and what is wrong in it: half a block tells nobody where it stands."""
+    plan = plan_for(home_files(mailrc=content), "mailrc")
+    assert plan.unavailable == f"{HOME}/.mailrc is left alone: {problem} {advice}"
+    assert plan.resources == ()
+
+
+def test_a_line_that_is_not_finished_does_not_keep_ours_from_going() -> None:
+    """Only a new block would become part of it."""
+    plan = plan_for(home_files(mailrc=b"set x=\\"), "mailrc", mail={"enable": False})
+    assert plan.unavailable == ""
+
+
+def test_blanks_beyond_ascii_at_the_end_of_a_name_are_part_of_it() -> None:
+    """A name copied from a web page ends in U+00A0; it goes in, and comes out again."""
+    name = "Carol\u00a0"
+    plan = plan_for(with_node(), *ALL, name=name)
+    pinerc = file_of(plan, f"{HOME}/.pinerc").content or b""
+    assert f"personal-name={name}\n".encode() in pinerc
+    off = plan_for(home_files(pinerc=pinerc), "pinerc", name=name, mail={"enable": False})
+    assert file_of(off, f"{HOME}/.pinerc").content is None
+
+
+def test_a_friend_with_a_number_that_is_none_harms_nobody() -> None:
+    """Python refuses to read a number of five thousand digits; linphone never wrote it."""
+    friend = b"[friend_" + b"9" * 5000 + b"]\nurl=x\n"
+    plan = plan_for(
+        home_files(linphonerc=friend), "linphonerc", contact=({"name": "jo", "address": "fc00::7"},)
+    )
+    content = file_of(plan, f"{HOME}/.linphonerc").content or b""
+    assert friend in content
+    assert b"[friend_0]" in content
