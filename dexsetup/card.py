@@ -17,11 +17,11 @@ from urllib.parse import parse_qsl, quote
 from dexrouter.config import AddressError, ConnectTo, parse_peer_address
 from dexrouter.crypto.keys import KeyParseError, address_of, parse_public_key
 from dexsetup.errors import AnswersError
+from dexsetup.networks import MESH
 
 __all__ = ["Card", "card_link", "card_text", "find_card", "read_card"]
 
 _SCHEME = "dex:"
-_MESH_BYTE = 0xFC
 _LONGEST = 2048
 
 
@@ -87,7 +87,7 @@ def read_card(text: str) -> Card:
         address = IPv6Address(place)
     except AddressValueError as error:
         raise AnswersError((f'"{place}" in the link is not an address',)) from error
-    if address.packed[0] != _MESH_BYTE:
+    if address not in MESH or address.scope_id is not None:
         raise AnswersError((f"{address} is not an address of the mesh: those begin with fc",))
     values = dict(parse_qsl(query, keep_blank_values=False))
     return Card(str(address), values.get("name", ""), values.get("user", ""), _peer(values, address))

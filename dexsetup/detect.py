@@ -11,7 +11,7 @@ import re
 import shlex
 from base64 import b64decode, b64encode
 from dataclasses import asdict
-from ipaddress import IPv6Interface, IPv6Network
+from ipaddress import IPv6Interface
 from typing import Any, Literal
 
 from dexsetup.audit import listeners
@@ -19,6 +19,7 @@ from dexsetup.errors import AnswersError, HostError
 from dexsetup.facts import Account, Baresip, Facts, FileFact, Listener, MailServer, Program, Zone
 from dexsetup.host.accounts import Accounts
 from dexsetup.host.base import FileKind, FirewallState, Host
+from dexsetup.networks import PUBLIC
 from dexsetup.report.redact import Redactor
 
 __all__ = ["detect", "facts_from_json", "facts_to_json"]
@@ -60,7 +61,6 @@ _BARESIP_MODULES = (
     "/usr/lib64/baresip/modules",
     "/usr/local/lib/baresip/modules",
 )
-_PUBLIC = IPv6Network("2000::/3")
 _PASSING = frozenset({"temporary", "deprecated", "tentative", "dadfailed"})
 """Marks of addresses that others cannot count on."""
 _THUNDERBIRD = "/usr/bin/thunderbird"
@@ -110,7 +110,7 @@ def _stable_addresses(host: Host) -> tuple[str, ...]:
             address = IPv6Interface(words[3]).ip
         except ValueError:
             continue
-        if address in _PUBLIC:
+        if address in PUBLIC:
             found.append(str(address))
     return tuple(found)
 

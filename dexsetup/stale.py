@@ -13,13 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv6Address
 
 from dexrouter.config import ConfigError, load_config
 from dexsetup.answers.model import Answers
 from dexsetup.errors import HostError
 from dexsetup.facts import Facts
 from dexsetup.host.base import Host
+from dexsetup.networks import MESH
 from dexsetup.plan.build import owner_of
 from dexsetup.plan.journal import list_runs
 from dexsetup.plan.state import load_state
@@ -29,7 +30,6 @@ from dexsetup.steps.userfiles import UserFilesStep
 
 __all__ = ["Stale", "former_addresses", "stale_lines"]
 
-_MESH = IPv6Network("fc00::/8")
 _ADDRESS = re.compile(r"(?:(?<=IPv6:)|(?<![0-9A-F:]))fc[0-9A-F]{2}:[0-9A-F:]+", re.IGNORECASE)
 _OURS_ALONE = ("/smtpd.conf", "/mailname", "/nodeinfo.json", "/.baresip/accounts")
 """Ends of the paths in which no address of somebody else stands."""
@@ -98,7 +98,7 @@ def _addresses_in(line: str) -> Iterator[IPv6Address]:
             address = IPv6Address(text.rstrip(":") if not text.endswith("::") else text)
         except ValueError:
             continue
-        if address in _MESH:
+        if address in MESH:
             yield address
 
 

@@ -43,7 +43,7 @@ def load_answers(content: bytes | None, name: str) -> Loaded:
     if content is None:
         raise AnswersError((f"{name}: there is no such file",), advice=_ADVICE)
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig")  # some editors put a byte order mark first
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise AnswersError((f"{name}:{line}: not UTF-8 text",), advice=_ADVICE) from error

@@ -28,7 +28,7 @@ class Positions:
         table: Path = ()
         counts: dict[Path, int] = {}
         closing = ""
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             if closing:
                 if closing in line:
                     closing = ""

@@ -62,6 +62,9 @@ def _resolved(
 
 
 def _from_file(path: str, where: str, host: Host, problems: list[str]) -> str:
+    if not path.startswith("/"):
+        problems.append(f"{where}: file:{path} is no whole path: write it from the first / on")
+        return ""
     try:
         content = host.read(path)
     except HostError as error:

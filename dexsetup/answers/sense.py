@@ -7,10 +7,12 @@ password may be one that the machine knows already: the peers step says so if it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, IPv6Network
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import Any
 
 from dexsetup.answers.model import Allow, Answers, Contact, Entry, Peer, Tunnel
+from dexsetup.networks import MESH, PUBLIC
 
 __all__ = [
     "allow_problems",
@@ -25,41 +27,36 @@ __all__ = [
 
 _PHONES = frozenset({"linphonerc", "baresip"})
 """Programs of people, by their words, that are about calls; the others are about mail."""
-_MESH = IPv6Network("fc00::/8")
-_PUBLIC = IPv6Network("2000::/3")
 _LITERAL = re.compile(r"\[(?:IPv6:)?([^\]]*)\]\Z", re.IGNORECASE)
 Problem = tuple[tuple[str | int, ...], str]
 
 _KEY = re.compile(r"[0-9bcdfghjklmnpqrstuvwxyz]{52}\.k\Z")
 """Base32 of a public key (spec 01): 52 digits of the alphabet without a, e, i, o, and the ending."""
 _NO_KEY = "is not a public key: 54 characters without a, e, i and o, of which the last are .k"
-_PLACE = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*)):(?P<port>\d{1,5})\Z")
+_PLACE = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*)):(?P<port>[0-9]{1,5})\Z")
 
 
 def problems_of(answers: Answers) -> Iterator[Problem]:
     """Yield (path, sentence) of everything that does not make sense."""
-    first: dict[str, int] = {}
-    for index, peer in enumerate(answers.peer):
-        for key, sentence in peer_problems(peer):
-            yield ("peer", index, key), sentence
-        if peer.public_key in first:
-            sentence = f"the same key as peer[{first[peer.public_key] + 1}]: a peer is named once"
-            yield ("peer", index, "public_key"), sentence
-        first.setdefault(peer.public_key, index)
-    for index, allow in enumerate(answers.allow):
-        for key, sentence in allow_problems(allow):
-            yield ("allow", index, key), sentence
-    for index, contact in enumerate(answers.contact):
-        for key, sentence in contact_problems(contact):
-            yield ("contact", index, key), sentence
-    for index, tunnel in enumerate(answers.tunnel):
-        for key, sentence in tunnel_problems(tunnel):
-            yield ("tunnel", index, key), sentence
+    for section, problems in _PROBLEMS.items():
+        for index, entry in enumerate(getattr(answers, section)):
+            for key, sentence in problems(entry):
+                yield (section, index, key), sentence
+    yield from _peers_named_twice(answers.peer)
     if answers.public is not None and not _is_public(answers.public.address):
         sentence = f'"{answers.public.address}" is not a public IPv6 address: those begin with 2 or 3'
         yield ("public", "address"), sentence
     for section in ("allow", "user", "contact", "tunnel"):
         yield from _named_twice(section, getattr(answers, section))
+
+
+def _peers_named_twice(peers: Sequence[Peer]) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for index, peer in enumerate(peers):
+        if peer.public_key in first:
+            sentence = f"the same key as peer[{first[peer.public_key] + 1}]: a peer is named once"
+            yield ("peer", index, "public_key"), sentence
+        first.setdefault(peer.public_key, index)
 
 
 def _named_twice(section: str, entries: Sequence[Entry]) -> Iterator[Problem]:
@@ -96,7 +93,7 @@ def mesh_address(text: str) -> str:
         address = IPv6Address(match[1] if match is not None else text.strip())
     except AddressValueError:
         return ""
-    return str(address) if address in _MESH and address.scope_id is None else ""
+    return str(address) if address in MESH and address.scope_id is None else ""
 
 
 def tunnel_problems(tunnel: Tunnel) -> Iterator[tuple[str, str]]:
@@ -113,6 +110,9 @@ def tunnel_problems(tunnel: Tunnel) -> Iterator[tuple[str, str]]:
                 key,
                 f'"{text}" is no IPv{key[-1]} address, with or without the length of a network behind it',
             )
+            continue
+        if "%" in text:
+            yield key, _zone_sentence(text)
 
 
 def contact_address(text: str) -> str:
@@ -125,14 +125,16 @@ def _is_public(text: str) -> bool:
         address = IPv6Address(text)
     except AddressValueError:
         return False
-    return address in _PUBLIC and address.scope_id is None
+    return address in PUBLIC and address.scope_id is None
 
 
 def peer_problems(peer: Peer) -> Iterator[tuple[str, str]]:
     """Yield (key, sentence) of what is wrong with one peer."""
     if _KEY.match(peer.public_key) is None:
         yield "public_key", _NO_KEY
-    if peer.address is not None and not _is_place(peer.address):
+    if peer.address is not None and "%" in peer.address:
+        yield "address", _zone_sentence(peer.address)
+    elif peer.address is not None and not _is_place(peer.address):
         yield (
             "address",
             f'"{peer.address}" is not an address with a port, as 192.0.2.1:26041',
@@ -142,8 +144,23 @@ def peer_problems(peer: Peer) -> Iterator[tuple[str, str]]:
 def allow_problems(allow: Allow) -> Iterator[tuple[str, str]]:
     """Yield (key, sentence) of what is wrong with somebody who may call."""
     text = allow.address
-    if text is not None and not any(_is_place(form) for form in (text, f"{text}:1", f"[{text}]:1")):
+    if text is not None and "%" in text:
+        yield "address", _zone_sentence(text)
+    elif text is not None and not any(_is_place(form) for form in (text, f"{text}:1", f"[{text}]:1")):
         yield "address", f'"{text}" is not an IP address, as 192.0.2.1, with or without a port behind it'
+
+
+_PROBLEMS: Mapping[str, Callable[[Any], Iterator[tuple[str, str]]]] = {
+    "peer": peer_problems,
+    "allow": allow_problems,
+    "contact": contact_problems,
+    "tunnel": tunnel_problems,
+}
+"""What can be wrong with one entry, by the name of its list."""
+
+
+def _zone_sentence(text: str) -> str:
+    return f'"{text}" names a device behind the %, which is known on one machine alone: leave it out'
 
 
 def _is_place(text: str) -> bool:

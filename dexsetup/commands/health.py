@@ -14,7 +14,6 @@ from dataclasses import asdict
 from ipaddress import IPv6Address
 
 from dexrouter.config import TunDevice
-from dexrouter.crypto.keys import is_mesh_address
 from dexsetup.answers.model import Answers
 from dexsetup.audit import Exposure, Reach, judge, listeners, open_ports
 from dexsetup.commands.apply import apply_answers
@@ -26,6 +25,7 @@ from dexsetup.errors import AnswersError, MachineError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.exposure import lets_in, zone_of_device
 from dexsetup.host.base import FirewallState
+from dexsetup.networks import MESH
 from dexsetup.plan.events import Grade
 from dexsetup.plan.model import AddressBound
 from dexsetup.plan.verify import wait_for
@@ -203,7 +203,7 @@ def _other_node(session: Session, node: str) -> str:
         address = IPv6Address(node.strip("[]"))
     except ValueError:
         address = None
-    if address is None or not is_mesh_address(address.packed):
+    if address is None or address not in MESH or address.scope_id is not None:
         raise AnswersError((f'--scan: "{node}" is no mesh address; those begin with fc',))
     if session.host.network.address_is_bound(str(address)):
         why = "this is the node itself, and what it sends to itself passes no firewall"

@@ -18,17 +18,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv6Address
+
+from dexsetup.networks import MESH
 
 __all__ = ["MACHINES_MAX", "Patience", "routes_to", "waiting_letters"]
 
 MACHINES_MAX = 64
 
-_MESH = IPv6Network("fc00::/8")
 _FIELDS = 12
 _DESTINATION, _STATE = 6, 11
 _LITERAL = re.compile(r"[^|]*@\[(?:IPv6:)?([0-9A-Fa-f:.]+)\]", re.IGNORECASE)
 _ROUTE = re.compile(r"(\d+)\. \[[^\]]*\] <-> \[?([0-9A-Fa-f:.]+)\]? ")
+_ID = re.compile(r"[0-9a-f]{16}")
+"""Of one letter; other words would mean several to smtpctl."""
 _FIRST_SECONDS = 5.0
 _OFTEN_SECONDS = 10.0
 _SELDOM_SECONDS = 120.0
@@ -38,9 +41,11 @@ _PART_OF_WAIT = 1 / 20
 def waiting_letters(shown: str) -> dict[IPv6Address, tuple[str, ...]]:
     """Return the ids of the letters that wait to be tried again, by the mesh address that they go to."""
     found: dict[IPv6Address, tuple[str, ...]] = {}
-    for line in shown.splitlines():
+    for line in shown.split("\n"):  # and at no other sign: a sender's address may hold them
         fields = line.split("|")
         if len(fields) < _FIELDS or fields[2] != "mta" or fields[_STATE] != "pending":
+            continue
+        if _ID.fullmatch(fields[0]) is None:
             continue
         match = _LITERAL.fullmatch(fields[_DESTINATION])
         address = _mesh_address(match[1]) if match is not None else None
@@ -60,7 +65,7 @@ def _mesh_address(text: str) -> IPv6Address | None:
         address = IPv6Address(text)
     except ValueError:
         return None
-    return address if address in _MESH else None
+    return address if address in MESH else None
 
 
 @dataclass(slots=True)

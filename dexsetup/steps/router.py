@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dexsetup.answers.model import Answers
 from dexsetup.facts import Facts
+from dexsetup.networks import MESH
 from dexsetup.plan.model import (
     AddressBound,
     BlackholeRoute,
@@ -61,7 +62,7 @@ _OURS = b"Written by dexsetup"
 _COMMANDS = ("dexctl", "dexrouter", "dexsetup")
 _PRIVILEGED_PORTS_END = 1024
 _ADDRESS_SECONDS = 60.0
-_MESH_NETWORK, _BLACKHOLE_METRIC = "fc00::/8", 500
+_BLACKHOLE_METRIC = 500
 """The route that our router's units set before they start; the mesh interface's own has a lower metric."""
 _BLACKHOLE_WORDS = "While the router is down, what is sent to mesh addresses ends there, not in the clear."
 
@@ -188,7 +189,7 @@ def _blackhole(facts: Facts) -> BlackholeRoute:
     A unit of cjdns' own package sets no such route, and may have run before.
     """
     ours = (ROUTER_UNIT,) if _has_unit(facts, CJDNS_UNIT) else (ROUTER_UNIT, CJDNS_UNIT)
-    return BlackholeRoute(_MESH_NETWORK, _BLACKHOLE_METRIC, _BLACKHOLE_WORDS, kept_for=ours)
+    return BlackholeRoute(str(MESH), _BLACKHOLE_METRIC, _BLACKHOLE_WORDS, kept_for=ours)
 
 
 def _replaced_cjdns(facts: Facts) -> tuple[Resource, ...]:

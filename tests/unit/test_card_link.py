@@ -14,3 +14,9 @@ def test_bytes_that_are_no_text_are_refused() -> None:
     with pytest.raises(AnswersError, match="no UTF-8 text"):
         read_card(link)
     assert read_card("dex:fc00::7?name=J%F6&user=jo").name == "J\ufffd"
+
+
+def test_a_device_behind_the_address_is_refused() -> None:
+    """It would be shown as part of the mail address."""
+    with pytest.raises(AnswersError, match="fc00::7%eth0 is not an address of the mesh"):
+        read_card("dex:fc00::7%eth0?name=Jo")

@@ -104,7 +104,7 @@ def test_secrets_are_taken_from_files_and_variables_when_a_plan_is_made() -> Non
 def test_every_secret_that_is_missing_is_told() -> None:
     """Missing, empty, unset: all in one error."""
     host = FakeHost({"/empty": b"\n"})
-    references = ("file:/nowhere", "file:/empty", "env:UNSET")
+    references = ("file:/nowhere", "file:/empty", "env:UNSET", "file:secrets/a")
     answers = Answers(schema=1, peer=tuple(peer(password=Secret(text)) for text in references))
     with pytest.raises(AnswersError) as caught:
         resolve_secrets(answers, host, {})
@@ -112,6 +112,7 @@ def test_every_secret_that_is_missing_is_told() -> None:
         "peer[1].password: there is no file /nowhere",
         "peer[2].password: the file /empty is empty",
         "peer[3].password: the environment variable UNSET is not set",
+        "peer[4].password: file:secrets/a is no whole path: write it from the first / on",
     )
 
 

@@ -163,3 +163,36 @@ def test_people_who_do_not_exist_are_named_with_the_nearest_who_does() -> None:
     assert facts.accounts == (Account("jane", 1000, 1000, "1000", "/home/jane", ""),)
     found = problems_on(Answers(schema=1, user=(User(login="jan"),)), facts)
     assert found == ('user[1].login: there is no account "jan" on this machine. Did you mean "jane"?',)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        (f'[[peer]]\npublic_key = "{KEY}"\naddress = "[fe80::1%eth0]:1"', "peer[1].address"),
+        ('[[allow]]\nlogin = "a"\naddress = "fe80::1%eth0"', "allow[1].address"),
+        (f'[[tunnel]]\npublic_key = "{KEY}"\nip6 = "fe80::1%eth0/64"', "tunnel[1].ip6"),
+    ],
+)
+def test_a_device_behind_an_address_is_refused(section: str, key: str) -> None:
+    """It means something on one machine alone; in the configuration or on a friend's card it is wrong."""
+    (problem,) = problems(f"schema = 1\n{section}\n")
+    assert f"{key}: " in problem
+    assert "names a device behind the %" in problem
+
+
+def test_digits_of_other_scripts_are_no_port() -> None:
+    """Python would read them as a number, the router does not."""
+    (problem,) = problems(f'schema = 1\n[[peer]]\npublic_key = "{KEY}"\naddress = "192.0.2.1:\u0662"\n')
+    assert "is not an address with a port" in problem
+
+
+def test_a_byte_order_mark_and_line_ends_of_windows_are_no_problem() -> None:
+    """Some editors put them there."""
+    content = b"\xef\xbb\xbfschema = 1\r\n[mail]\r\nenable = true\r\n"
+    assert load_answers(content, "my.toml").answers == Answers(schema=1, mail=Mail(enable=True))
+
+
+def test_lines_are_counted_as_an_editor_does() -> None:
+    """A text may hold signs at which Python would begin another line."""
+    (problem,) = problems('schema = 1\n[nodeinfo]\nname = "a\u2028b"\nfle = "/x"\n')
+    assert problem.startswith("my.toml:4: nodeinfo.fle: ")

@@ -56,6 +56,15 @@ def test_letters_that_wait_are_known_by_the_address_they_go_to() -> None:
     }
 
 
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\x0b"])
+def test_a_sender_cannot_write_lines_of_the_queue(sign: str) -> None:
+    """Only opensmtpd's own line ends part letters, and only an id of one letter is handed back to it."""
+    forged = line("all", f"ben@[IPv6:{BEN}]")
+    honest = line("f7ef5f395647e3c7", f"ben@[IPv6:{BEN}]").replace("ann@", f"x{sign}{forged}{sign}@")
+    assert waiting_letters(f"{honest}\n{forged}\n") == {}
+    assert waiting_letters(line("f7ef5f395647e3c7", f"ben@[IPv6:{BEN}]")) == {BEN: ("f7ef5f395647e3c7",)}
+
+
 def test_ways_to_an_address_are_found_by_it() -> None:
     shown = (
         f"2. [] <-> [{BEN}] ({BEN}) D--- nconn=0 nerror=1 penalty=1 timeout=14s\n"
