@@ -34,13 +34,13 @@ class Accounts:
     def parse(cls, passwd: bytes | None, group: bytes | None) -> Accounts:
         """Read the two files; a missing one is empty."""
         users = []
-        for line in (passwd or b"").decode("utf-8", "replace").splitlines():
+        for line in (passwd or b"").decode("utf-8", "replace").split("\n"):
             parts = line.split(":")
             if len(parts) == 7 and parts[2].isdecimal() and parts[3].isdecimal():
                 name, _, uid, gid, comment, home, shell = parts
                 users.append(AccountLine(name, int(uid), int(gid), comment, home, shell))
         groups = []
-        for line in (group or b"").decode("utf-8", "replace").splitlines():
+        for line in (group or b"").decode("utf-8", "replace").split("\n"):
             parts = line.split(":")
             if len(parts) == 4 and parts[2].isdecimal():
                 groups.append((parts[0], int(parts[2])))

@@ -269,12 +269,14 @@ class RootedHost(PosixFiles):
 
     def _edit(self, path: str, line: str | None, name: str, *, mode: int) -> None:
         before = self.stat(path)
-        lines = (self.read(path) or b"").decode().splitlines()
-        kept = [old for old in lines if not old.startswith(f"{name}:")]
-        text = "".join(f"{old}\n" for old in [*kept, *([line] if line is not None else [])])
+        lines = (self.read(path) or b"").splitlines(keepends=True)
+        kept = b"".join(old for old in lines if not old.startswith(f"{name}:".encode()))
+        if line is not None:
+            end = b"" if kept.endswith(b"\n") or not kept else b"\n"
+            kept += end + f"{line}\n".encode()
         self.write(
             path,
-            text.encode(),
+            kept,
             mode=before.mode if before else mode,
             owner=before.owner if before else "root",
             group=before.group if before else "root",

@@ -237,3 +237,17 @@ def test_system_users_come_and_go_without_a_trace(as_root: Path) -> None:
     assert b"dexrouter:x:999:999:mesh router:/nonexistent:" in (as_root / "etc/passwd").read_bytes()
     host.remove_system_user("dexrouter")
     assert (as_root / "etc/passwd").read_bytes() == before
+
+
+def test_accounts_in_another_encoding_stay_as_they_are(as_root: Path) -> None:
+    """A name in Latin-1, and one with a sign at which Python would begin another line."""
+    passwd = as_root / "etc/passwd"
+    odd = b"joe:x:1200:1200:Jo\xeb:/home/joe:/bin/sh\nzoe:x:1201:1201:Zo\xe2\x80\xa8e:/home/zoe:/bin/sh\n"
+    passwd.write_bytes(passwd.read_bytes() + odd)
+    before = passwd.read_bytes()
+    host = RootedHost(str(as_root))
+    host.add_system_user("dexrouter", home="/nonexistent", comment="mesh router")
+    assert passwd.read_bytes().startswith(before)
+    assert host.accounts().uid("zoe") == 1201
+    host.remove_system_user("dexrouter")
+    assert passwd.read_bytes() == before
