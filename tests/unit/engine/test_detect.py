@@ -210,7 +210,9 @@ def test_modules_of_baresip_are_found_where_the_family_puts_them(place: str) -> 
     assert facts_from_json(facts_to_json(facts)) == facts
 
 
-def test_a_service_manager_that_says_nothing_keeps_nobody_from_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_manager_that_says_nothing_keeps_nobody_from_looking(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Without D-Bus, systemd tells its state to root alone; a dry run of anybody else goes on."""
 
     def silent(_: object, unit: str) -> UnitState:
