@@ -84,6 +84,8 @@ class Session:
     flags: Flags
     host: Host
     redactor: Redactor = field(default_factory=Redactor)
+    _noted: set[str] = field(default_factory=set)
+    """What was said of the answers that were applied last: it is said once."""
 
     @cached_property
     def console(self) -> Console:
@@ -123,36 +125,44 @@ class Session:
             content = self.host.read(ANSWERS)
             return None if content is None else load_answers(content, ANSWERS).answers
         except (HostError, AnswersError) as error:
-            self.console.note(f"{ANSWERS} is not taken into account: {error.what}")
+            note = f"{ANSWERS} is not taken into account: {error.what}"
+            if note not in self._noted:
+                self._noted.add(note)
+                self.console.note(note)
             return None
 
     def planner(self, answers: Answers, *, is_saved: bool = True) -> Callable[[], Plan]:
         """Return the function that plans these answers on the machine as it is when it is called.
 
-        Raises AnswersError for answers that this machine cannot fit. What chance decides is drawn once, so
-        that planning again gives the same key.
+        That is so for what was applied last, too: another run may apply something until this one has the
+        lock. Raises AnswersError for answers that this machine cannot fit. What chance decides is drawn once,
+        so that planning again gives the same key.
         """
         if problems := problems_on(answers, self.facts):
             raise AnswersError(problems)
-        self.redactor.learn(secrets_of(answers))
-        last = self.last_applied()
-        logins = {account.login for account in self.facts.accounts}
-        resolved = resolve_secrets(with_known_contacts(last, answers, logins), self.host, os.environ)
-        self.redactor.learn(secrets_of(resolved))
-        merged = merge_answers(last, answers)
         draws = self.draws
         renderer = self._renderer()
-        facts = self._with_program_tree(resolved)
+        facts = self._with_program_tree(self._completed(answers, self.last_applied()))
 
         def make_plan() -> Plan:
-            filled = read_files(self.host, resolved, facts, self.steps)
-            inputs = Inputs(answers=resolved, facts=filled, draws=draws, renderer=renderer)
+            last = self.last_applied()
+            completed = self._completed(answers, last)
+            filled = read_files(self.host, completed, facts, self.steps)
+            inputs = Inputs(answers=completed, facts=filled, draws=draws, renderer=renderer)
             plan = build_plan(inputs, self.steps)
             if not is_saved:
                 return plan
-            return replace(plan, steps=(*plan.steps, answers_step(merged, self.host)))
+            return replace(plan, steps=(*plan.steps, answers_step(merge_answers(last, answers), self.host)))
 
         return make_plan
+
+    def _completed(self, answers: Answers, last: Answers | None) -> Answers:
+        """Return the answers with the secrets that they refer to, and what they need of the last ones."""
+        self.redactor.learn(secrets_of(answers))
+        logins = {account.login for account in self.facts.accounts}
+        completed = resolve_secrets(with_known_contacts(last, answers, logins), self.host, os.environ)
+        self.redactor.learn(secrets_of(completed))
+        return completed
 
     @cached_property
     def draws(self) -> Draws:

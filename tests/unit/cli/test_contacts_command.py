@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dexrouter.config import genconf
 from dexsetup.answers.load import load_answers
 from dexsetup.cli import main
 from dexsetup.contacts import contact_of, read_contact
 from dexsetup.errors import AnswersError
 from dexsetup.plan.places import ANSWERS
+from person_image import person_image
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="an image with owners needs root")
 SETTINGS = 'schema = 1\n[[user]]\nlogin = "jo"\nfiles = ["mailrc", "pinerc"]\n'
@@ -24,17 +22,8 @@ SETTINGS = 'schema = 1\n[[user]]\nlogin = "jo"\nfiles = ["mailrc", "pinerc"]\n'
 
 @pytest.fixture
 def image() -> Iterator[Path]:
-    """Return a machine with a node and the person jo, below a directory that jo can enter."""
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        place.chmod(0o755)
-        for directory in ("etc", "home/jo"):
-            (place / directory).mkdir(parents=True)
-        (place / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\njo:x:1000:1000:Jo:/home/jo:/bin/sh\n")
-        (place / "etc/group").write_text("root:x:0:\njo:x:1000:\n")
-        (place / "etc/cjdroute.conf").write_text(genconf(random.Random(1).randbytes))
-        os.chown(place / "home/jo", 1000, 1000)
-        (place / "jo.toml").write_text(SETTINGS)
+    """Return a machine with a node and the person jo."""
+    with person_image(SETTINGS) as place:
         yield place
 
 

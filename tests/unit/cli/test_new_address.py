@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -20,6 +19,7 @@ from dexsetup.host.rooted import RootedHost
 from dexsetup.plan.places import ANSWERS
 from dexsetup.stale import stale_lines
 from dexsetup.steps.node import address_of
+from person_image import person_image
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="an image with owners needs root")
 
@@ -37,17 +37,8 @@ address = "fc00::1"
 @pytest.fixture
 def image() -> Iterator[Path]:
     """Return a machine with a node and the person jo, whose programs are set up."""
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        place.chmod(0o755)
-        for directory in ("etc", "home/jo"):
-            (place / directory).mkdir(parents=True)
-        (place / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\njo:x:1000:1000:Jo:/home/jo:/bin/sh\n")
-        (place / "etc/group").write_text("root:x:0:\njo:x:1000:\n")
-        (place / "etc/cjdroute.conf").write_text(genconf(random.Random(1).randbytes))
-        os.chown(place / "home/jo", 1000, 1000)
-        (place / "jo.toml").write_text(SETTINGS)
-        assert main(["--root", name, "--answers", str(place / "jo.toml")]) == 0
+    with person_image(SETTINGS) as place:
+        assert main(["--root", str(place), "--answers", str(place / "jo.toml")]) == 0
         yield place
 
 
