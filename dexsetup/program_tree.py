@@ -132,19 +132,36 @@ def prepare(staging: Path, *, python: str = SYSTEM_PYTHON) -> Path:
     """Return a directory that holds the copy, gathered below `staging` if it is not there or has changed.
 
     When this runs from an installed copy already, that copy is the answer: it is what it would gather.
-    Raises MachineError if the packages here were built for another Python than `python`, or if a package
-    does not say which files it has.
+    Raises MachineError if the packages here were built for another Python than `python`, if a package does
+    not say which files it has, if somebody else can write where they are gathered, or if there is no room.
     """
     installed = _installed_tree()
     if installed is not None:
         return installed
     sources = gather(python=python)
-    stamp = hashlib.sha256("\n".join(source.stamp() for source in sources).encode()).hexdigest()
-    staging.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with (staging / "lock").open("w") as lock:
-        # One at a time: another one's half-gathered copy looks like something that a crash has left.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return _gathered(staging, sources, stamp, python)
+    try:
+        stamp = hashlib.sha256("\n".join(source.stamp() for source in sources).encode()).hexdigest()
+        staging.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _check_staging(staging)
+        with (staging / "lock").open("w") as lock:
+            # One at a time: another one's half-gathered copy looks like something that a crash has left.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return _gathered(staging, sources, stamp, python)
+    except OSError as error:
+        raise MachineError(
+            f"The programs could not be gathered in {staging}.", why=str(error), done="Nothing was changed."
+        ) from error
+
+
+def _check_staging(staging: Path) -> None:
+    """Refuse a directory in which others can put files: below /tmp anybody may have made it before us."""
+    info = staging.lstat()
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o022:
+        raise MachineError(
+            f"{staging} is no directory that you alone can write, so the programs are not gathered there.",
+            done="Nothing was changed.",
+            advice=f"Look whose it is, and remove it: ls -ld {staging}",
+        )
 
 
 def _gathered(staging: Path, sources: Sequence[Source], stamp: str, python: str) -> Path:

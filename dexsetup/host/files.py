@@ -92,11 +92,11 @@ class PosixFiles:
 
     def list_tree(self, path: str) -> tuple[tuple[str, str, int], ...]:
         """Hash every file below a directory of root's."""
-        return tree_of(Path(self.real_path(path)))
+        return _tree_of(Path(self.real_path(path)), path)
 
     def list_source(self, path: str) -> tuple[tuple[str, str, int], ...]:
         """Hash every file below a directory of the machine that dexsetup runs on."""
-        return tree_of(Path(path))
+        return _tree_of(Path(path), path)
 
     def accounts(self) -> Accounts:
         """Return the users and groups of this machine or image."""
@@ -116,7 +116,10 @@ class PosixFiles:
 
     def check_content(self, content: bytes, argv: Sequence[str]) -> str:
         """Let a program look at content that is in no file yet."""
-        return complaint_about_content(argv, content)
+        try:
+            return complaint_about_content(argv, content)
+        except OSError as error:
+            raise _host_error(f"checking with {argv[0]}", error) from error
 
     def hold_lock(self, path: str, text: str) -> AbstractContextManager[None]:
         """Hold an flock: the kernel takes it back however the process ends, so leftovers block nobody."""
@@ -369,6 +372,13 @@ def _sync(directory_fd: int) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _tree_of(top: Path, shown: str) -> tuple[tuple[str, str, int], ...]:
+    try:
+        return tree_of(top)
+    except OSError as error:
+        raise _host_error(f"looking at {shown}", error) from error
 
 
 def _host_error(what: str, error: OSError) -> HostError:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dexsetup.errors import LockedError
+from dexsetup.errors import LockedError, MachineError
 
 __all__ = ["held_lock"]
 
@@ -21,18 +21,26 @@ def held_lock(place: Path, text: str) -> Iterator[None]:
     """
     directory = place.parent
     is_ours = not directory.exists()
-    if is_ours:
-        directory.mkdir(0o755)
-    fd = _locked(place)
+    try:
+        if is_ours:
+            directory.mkdir(0o755)
+        fd = _locked(place)
+    except OSError as error:
+        raise MachineError(
+            f"The lock {place}, which keeps a second run out, cannot be made.",
+            why=str(error),
+            done="Nothing was changed.",
+        ) from error
     try:
         os.ftruncate(fd, 0)
         os.pwrite(fd, text.encode(), 0)
         yield
     finally:
-        place.unlink()
+        place.unlink(missing_ok=True)
         os.close(fd)
         if is_ours:
-            directory.rmdir()
+            with suppress(OSError):  # somebody uses it by now
+                directory.rmdir()
 
 
 def _locked(place: Path) -> int:

@@ -174,3 +174,24 @@ def test_an_installed_copy_is_its_own_answer(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(program_tree, "__file__", str(module))
     assert prepare(tmp_path / "unused") == tmp_path
     assert not (tmp_path / "unused").exists()
+
+
+def test_nobody_else_can_write_where_the_programs_are_gathered(tmp_path: Path, python: str) -> None:
+    """Below /tmp, somebody may have made the directory, or a link, before: both are refused, untouched."""
+    open_to_all, link = tmp_path / "open", tmp_path / "link"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    link.symlink_to(mine)
+    for staging in (open_to_all, link):
+        with pytest.raises(MachineError, match="is no directory that you alone can write"):
+            prepare(staging, python=python)
+    assert list(open_to_all.iterdir()) == list(mine.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, python: str) -> None:
+    """A full disk or a file in the way is no fault of ours."""
+    (tmp_path / "file").touch()
+    with pytest.raises(MachineError, match=r"could not be gathered in .*/file/below"):
+        prepare(tmp_path / "file/below", python=python)

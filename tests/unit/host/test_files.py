@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from dexsetup.errors import HostError, LockedError
+from dexsetup.errors import HostError, LockedError, MachineError
 from dexsetup.host.base import FileKind, temporary_name
 from dexsetup.host.files import PosixFiles
 from dexsetup.host.rooted import RootedHost
@@ -251,3 +252,18 @@ def test_accounts_in_another_encoding_stay_as_they_are(as_root: Path) -> None:
     assert host.accounts().uid("zoe") == 1201
     host.remove_system_user("dexrouter")
     assert passwd.read_bytes() == before
+
+
+def test_no_room_for_a_look_is_said_as_such(
+    host: RootedHost, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel's refusals are no faults of ours: a check, a tree, the lock."""
+    monkeypatch.setattr(tempfile, "tempdir", str(image / "no-such-place"))
+    with pytest.raises(HostError, match="checking with sh failed"):
+        PosixFiles(str(image)).check_content(b"x", ("sh", "-c", "exit 0", "{}"))
+    (image / "etc/loose").symlink_to("nowhere")
+    with pytest.raises(HostError, match="looking at /etc failed"):
+        host.list_tree("/etc")
+    (image / "file").touch()
+    with pytest.raises(MachineError, match="cannot be made"), host.hold_lock("/file/lock", "me"):
+        raise AssertionError("there is no such lock")
