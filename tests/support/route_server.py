@@ -76,6 +76,9 @@ class RouteServerNode(SubnodeLike):
     asked: list[bytes]
     """Addresses that were asked for."""
 
+    wrong: dict[bytes, int]
+    """Paths to addresses that it tells whether they lead there or not."""
+
     def _deliver(self, session: Session, content_type: int, content: bytes, path: int, now: float) -> None:
         message = DhtMessage.parse(content) if content_type == ContentType.CJDHT else None
         if message is None or message.snode_query is None:
@@ -108,7 +111,7 @@ class RouteServerNode(SubnodeLike):
             assert query.source is not None
             assert query.target is not None
             self.asked.append(query.target)
-            label = self._route(Address(query.source), Address(query.target))
+            label = self.wrong.get(query.target) or self._route(Address(query.source), Address(query.target))
             if label:
                 nodes = (NodeEntry(self._key(Address(query.target)), label, PROTOCOL_VERSION),)
         return DhtMessage(
@@ -201,7 +204,7 @@ class RoutedWorld(World):
         if name in self.servers:
             node: Node = RouteServerNode(own=own, entropy=entropy, now=self.now, supernodes=[own.public])
             assert isinstance(node, RouteServerNode)
-            node.known, node.errors, node.asked = {}, [], []
+            node.known, node.errors, node.asked, node.wrong = {}, [], [], {}
         else:
             node = SubnodeLike(own=own, entropy=entropy, now=self.now, supernodes=self.supernodes)
         node.peering.add_interface(LinkKind.UDP4, "UDP/IPv4/0.0.0.0:1")

@@ -307,53 +307,100 @@ def test_a_path_that_was_told_is_not_asked_for_again_soon() -> None:
     assert world.server("s").asked.count(target) == 2
 
 
+def _queries(client: RouteServerClient) -> list[SendMessage]:
+    return [output for output in client.drain() if isinstance(output, SendMessage)]
+
+
+def _txid(query: SendMessage) -> bytes:
+    return DhtMessage.parse(query.content).txid
+
+
 def test_only_a_path_to_what_was_asked_for_is_taken() -> None:
-    """Another node, the path to ourselves, no path, a node too old: nothing follows."""
+    """Another node, the path to ourselves, none, a node too old: nothing follows. Else its end is asked."""
     world = _line("s", "a", servers="s")
     world.wait(lambda: bool(_links(world, "s", "a")), seconds=30)
     client, server, now = _client(world, "a"), world.key("s").public, world.now
     target = generate_key_pair(Random(9).randbytes).public
 
-    def answer(key: bytes, label: int, version: int) -> list[object]:
+    def answer(key: bytes, label: int, version: int) -> list[SendMessage]:
         nonlocal now
         now += 3.0
         client.search(address_of(target), now)
-        (query,) = client.drain()
-        assert isinstance(query, SendMessage)
-        txid = DhtMessage.parse(query.content).txid
-        reply = DhtMessage(txid=txid, version=21, nodes=(NodeEntry(key, label, version),))
+        (query,) = _queries(client)
+        reply = DhtMessage(txid=_txid(query), version=21, nodes=(NodeEntry(key, label, version),))
         assert client.message(server, reply.encode(), now)
-        return [output.path for output in client.drain() if isinstance(output, PathFound)]
+        return _queries(client)
 
     assert answer(server, 0x15, 21) == []
     for label, version in ((0, 21), (1, 21), (0x15, 19)):
         assert answer(target, label, version) == []
-    assert answer(target, 0x1513, 21) == [0x1513]
+    (test,) = answer(target, 0x1513, 21)
+    assert (test.key, test.path, DhtMessage.parse(test.content).query) == (target, 0x1513, b"pn")
+    reply = DhtMessage(txid=_txid(test), version=21).encode()
+    assert not client.message(server, reply, now)
+    assert client.message(target, reply, now)
+    assert client.drain() == [PathFound(target, address_of(target), 21, 0x1513, SUPERNODE_ANSWER)]
     assert client.active is not None
     assert client.active.path == world.peer("a", "s").label
 
 
+def test_a_wrong_path_carries_nothing() -> None:
+    """A server knows wrong paths through old nodes: the session keeps the one that works."""
+    world = _line("s", "a", "b", servers="s")
+    world.wait(lambda: len(_links(world, "s", "a")) == 2 and bool(_links(world, "s", "b")), seconds=30)
+    _reach(world, "s", "b", seconds=10)
+    world.server("s").wrong[world.key("b").address] = 0x23
+    world.server("s").asked.clear()
+    world.tun["b"].clear()
+    packet = echo_request(world.key("s"), world.key("b"))
+    for _ in range(200):
+        world.from_tun("s", packet)
+        world.run(0.2)
+    assert world.key("b").address in world.server("s").asked
+    assert world.tun["b"].count(packet) == 200
+
+
 def test_the_path_that_the_server_names_is_used() -> None:
-    """From then on the server is asked over it, and others are told of it."""
+    """When the server answers over it: from then on it is asked over it, and others are told of it."""
     world = _line("s", "a", servers="s")
     world.wait(lambda: _is_adopted(world, "a", "s"), seconds=30)
     client, server = _client(world, "a"), world.key("s").public
     client.drain()
     client.search(address_of(server), world.now)
-    (query,) = client.drain()
-    assert isinstance(query, SendMessage)
-    node = NodeEntry(server, 0x1513, 21)
-    reply = DhtMessage(txid=DhtMessage.parse(query.content).txid, version=21, nodes=(node,))
-    assert client.message(server, reply.encode(), world.now)
+    (query,) = _queries(client)
+    nodes = (NodeEntry(server, 0x1513, 21),)
+    assert client.message(server, DhtMessage(txid=_txid(query), version=21, nodes=nodes).encode(), world.now)
+    (move,) = _queries(client)
+    assert (move.path, DhtMessage.parse(move.content).snode_query) == (0x1513, b"pn")
+    assert client.advertised == (server, 21, world.peer("a", "s").label)
+    assert client.message(server, DhtMessage(txid=_txid(move), version=21).encode(), world.now)
     assert client.advertised == (server, 21, 0x1513)
     client.drain()
     client.search(FAR, world.now)
-    (query,) = client.drain()
-    assert isinstance(query, SendMessage)
+    (query,) = _queries(client)
     assert query.path == 0x1513
     client.switch_error(0x1513, world.now)
-    late = DhtMessage(txid=DhtMessage.parse(query.content).txid, version=21, nodes=(node,))
-    assert not client.message(server, late.encode(), world.now)
+    assert not client.message(
+        server, DhtMessage(txid=_txid(query), version=21, nodes=nodes).encode(), world.now
+    )
+
+
+def test_a_wrong_path_to_the_server_is_left_alone() -> None:
+    """It is tried once; the server is not lost by it, and asked over the path that works."""
+    world = RoutedWorld()
+    world.servers = ("s",)
+    world.add("s")
+    world.add("a")
+    world.server("s").wrong[world.key("s").address] = 0x173
+    world.connect("a", "s")
+    world.wait(lambda: bool(_links(world, "s", "a")), seconds=30)
+    for _ in range(60):
+        world.run(1.0)
+        assert _is_adopted(world, "a", "s")
+    assert 0 < world.server("s").asked.count(world.key("s").address) < 6
+    server = _client(world, "a").active
+    assert server is not None
+    assert server.path == world.peer("a", "s").label
 
 
 def test_only_the_server_may_answer() -> None:

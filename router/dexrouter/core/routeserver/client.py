@@ -10,6 +10,9 @@
 A server is adopted when it has answered `pn` with its clock, and lost when an announcement is not answered or
 its path fails. `advertised` is what others are told.
 
+A path that the server tells is taken when its end has answered over it: servers know no good path through
+nodes of version 20, and old ones for a while after a link broke.
+
 A session that is silent for a moment wants a path again, and again: the same address is asked for every 3 s
 (a server looks at its map no more often), and every 10 s once a path was told.
 
@@ -183,6 +186,10 @@ class RouteServerClient:
                 self._announced(query, message, now)
             case Kind.ROUTE:
                 self._route(query, message, now)
+            case Kind.TEST:
+                self._found(query.asked, query.asked.path, SUPERNODE_ANSWER)
+            case Kind.MOVE:
+                self._moved(query.asked, now)
             case Kind.PEERS:
                 self.announcer.heard_peers(query.asked.path, message.nodes, now - query.sent, now)
         return True
@@ -264,12 +271,20 @@ class RouteServerClient:
         node = RouteServer(PublicKey(found.key), found.version, found.label)
         if node.key != self.active.key:
             self._next_search(address_of(node.key), now + SEARCH_FOUND_AGAIN_AFTER)
-            self._found(node, node.path, SUPERNODE_ANSWER)
+            self._ask(Query(Kind.TEST, node, now))
+        elif node.path != self.active.path:
+            self._ask(Query(Kind.MOVE, node, now))
+        else:
+            self._moved(node, now)
+
+    def _moved(self, server: RouteServer, now: float) -> None:
+        """Use the server over the path that it has told."""
+        if self.active is None or server.key != self.active.key:
             return
         self._has_path = True
-        self.active = node
+        self.active = server
         self._next_look = now
-        self._found(node, node.path, SUPERNODE_PATH)
+        self._found(server, server.path, SUPERNODE_PATH)
 
     def _found(self, node: RouteServer, path: int, metric: int) -> None:
         if node.key == self._own.public:
@@ -280,8 +295,13 @@ class RouteServerClient:
         if query.kind is Kind.PING:
             self._trial = None
             self.hunter.failed(query.asked.key)
-        elif query.kind is Kind.ANNOUNCE and self.active and query.asked.key == self.active.key:
+            return
+        if self.active is None or query.asked.key != self.active.key:
+            return
+        if query.kind is Kind.ANNOUNCE:
             self._lose(now)
+        elif query.kind is Kind.MOVE:
+            self._has_path = True  # It leads nowhere, and will not be another one soon: the one in use stays.
 
     def _lose(self, now: float) -> None:
         """Begin the hunt again."""

@@ -1,14 +1,14 @@
 """Queries of a route server's client that are under way (spec 05 §9, §10.4).
 
 An answer counts if its transaction id is that of a query, the session's key is that of the node asked and `p`
-is there. Only what §9 lists is taken from it. At most 64 are under way, each for 6 s; of them at most 32 to
-direct peers, each for 2 s.
+is there. Only what §9 lists is taken from it. At most 64 are under way, each for 6 s; of them at most 32 for
+the lists of direct peers, each for 2 s.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import Final
 
 from dexrouter import PROTOCOL_VERSION
@@ -34,18 +34,27 @@ _TXID_RANDOM: Final = 12
 
 
 class Kind(Enum):
-    """What is asked; the value is `sq`, and for PEERS `q`."""
+    """What is asked."""
 
-    PING = b"pn"
-    ROUTE = b"gr"
-    ANNOUNCE = b"ann"
-    PEERS = b"gp"
+    PING = auto()
+    """A server that may be adopted."""
+    MOVE = auto()
+    """The server in use, over the path to it that it has told."""
+    ROUTE = auto()
+    ANNOUNCE = auto()
+    TEST = auto()
+    """A node, over the path to it that the server has told."""
+    PEERS = auto()
     """A direct peer's list of its peers, in which we stand with its label of us."""
+
+
+_SERVER_WORDS: Final = {Kind.PING: b"pn", Kind.MOVE: b"pn", Kind.ROUTE: b"gr", Kind.ANNOUNCE: b"ann"}
+_WORDS: Final = {Kind.TEST: b"pn", Kind.PEERS: b"gp"}
 
 
 @dataclass(frozen=True, slots=True)
 class RouteServer:
-    """A route server, adopted or not."""
+    """A route server, adopted or not; or another node that is asked."""
 
     key: PublicKey
     version: int
@@ -58,7 +67,7 @@ class Query:
 
     kind: Kind
     asked: RouteServer
-    """The route server; for PEERS the direct peer."""
+    """The route server; for TEST the node, for PEERS the direct peer."""
     sent: float
     source: bytes | None = None
     target: bytes | None = None
@@ -80,16 +89,15 @@ class Queries:
     def ask(self, query: Query) -> bytes | None:
         """Make the message; None if too many are under way, or the path leads nowhere."""
         form = V358.form_number(query.asked.path)
-        is_to_peer = query.kind is Kind.PEERS
-        most = MAX_PEERS_ASKED if is_to_peer else MAX_OUTSTANDING
+        most = MAX_PEERS_ASKED if query.kind is Kind.PEERS else MAX_OUTSTANDING
         if len(self._outstanding) >= most or form < 0:
             return None
         txid = _TXID_PREFIX + self._entropy(_TXID_RANDOM)
         self._outstanding[txid] = query
         return DhtMessage(
             txid=txid,
-            query=query.kind.value if is_to_peer else None,
-            snode_query=None if is_to_peer else query.kind.value,
+            query=_WORDS.get(query.kind),
+            snode_query=_SERVER_WORDS.get(query.kind),
             version=PROTOCOL_VERSION,
             scheme=V358,
             inverse_form=form,
