@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.widgets import Static
 
 from dexsetup.answers.model import Allow
 from dexsetup.invitation import own_card
 from dexsetup.ui.cards import card_lines
-from dexsetup.ui.dialogs import Sheet, TextSheet
+from dexsetup.ui.dialogs import TakingSheet, TextSheet
 from dexsetup.ui.questions import question_for
-from dexsetup.ui.widgets.fields import Push, TextField
+from dexsetup.ui.widgets.fields import TextField
 from dexsetup.ui.widgets.lines import Line, Row, Rows
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def _lines(wizard: Wizard, card: Card, reserved: int = 0) -> tuple[Sequence[Line
     return card_lines(card, width - 2, height - 2 - reserved, is_ascii=wizard.is_ascii)
 
 
-class CallersSheet(Sheet):
+class CallersSheet(TakingSheet):
     """Who may call, and somebody new."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+n", "take", show=False, priority=True)]
@@ -103,9 +102,7 @@ class CallersSheet(Sheet):
         yield Static(f"{where.title}. As {where.hint}", markup=False)
         yield TextField(self._known_place, id="place")
         yield Static("", id="place-hint", classes="hint", markup=False)
-        with Horizontal(classes="buttons"):
-            yield Push("Go on", id="take")
-            yield Push("Back", id="back")
+        yield from self.buttons()
 
     @property
     def _known_place(self) -> str:
@@ -150,14 +147,6 @@ class CallersSheet(Sheet):
             self.wizard.draft.send_away(rows.row.key, is_present=rows.row.key in self._present)
             self.wizard.draft_changed()
             self._renew()
-
-    def on_push_pushed(self, event: Push.Pushed) -> None:
-        """Take it, or go back."""
-        event.stop()
-        if event.push.id == "take":
-            self.action_take()
-        else:
-            self.dismiss()
 
     def action_take(self) -> None:
         """Take the friend, when the field has seen every key that was pressed before."""

@@ -19,7 +19,7 @@ from dexsetup.ui.widgets.lines import Line, Lines
 if TYPE_CHECKING:
     from dexsetup.ui.app import Wizard
 
-__all__ = ["AskSheet", "PasteSheet", "PathSheet", "TextSheet"]
+__all__ = ["AskSheet", "PasteSheet", "PathSheet", "Sheet", "TakingSheet", "TextSheet"]
 
 
 class Sheet(ModalScreen[None]):
@@ -93,11 +93,37 @@ class TextSheet(Sheet):
         self.wizard.copy(self.to_copy or self.query_one("#text", Lines).text)
 
 
-class PasteSheet(Sheet):
+class TakingSheet(Sheet):
+    """A sheet that takes something when it is told to; until then, going back changes nothing."""
+
+    go_on: ClassVar[str] = "Go on"
+    """What stands on the button that takes it."""
+
+    def buttons(self) -> ComposeResult:
+        """Return the two buttons."""
+        with Horizontal(classes="buttons"):
+            yield Push(self.go_on, id="take")
+            yield Push("Back", id="back")
+
+    def on_push_pushed(self, event: Push.Pushed) -> None:
+        """Take it, or go back."""
+        event.stop()
+        if event.push.id == "take":
+            self.action_take()
+        else:
+            self.dismiss()
+
+    def action_take(self) -> None:
+        """Take it, and close; stay if something is wrong."""
+        raise NotImplementedError
+
+
+class PasteSheet(TakingSheet):
     """Somebody's credentials, in any form that is going around."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+n,f5", "take", show=False, priority=True)]
     keys: ClassVar[str] = "^N Take them  Esc Back"
+    go_on: ClassVar[str] = "Take them"
 
     def __init__(self, take: Callable[[str], str]) -> None:
         super().__init__("Peers: paste what was sent to you")
@@ -112,9 +138,7 @@ class PasteSheet(Sheet):
         )
         yield TextArea("", id="area", show_line_numbers=False, soft_wrap=True)
         yield Static("", id="said", classes="bad", markup=False)
-        with Horizontal(classes="buttons"):
-            yield Push("Take them", id="take")
-            yield Push("Back", id="back")
+        yield from self.buttons()
 
     def on_mount(self) -> None:
         """Show what was typed when the sheet was closed before."""
@@ -125,14 +149,6 @@ class PasteSheet(Sheet):
     def on_text_area_changed(self) -> None:
         """Keep what was typed: Esc loses nothing."""
         self.wizard.sheets.pasted = self.query_one("#area", TextArea).text
-
-    def on_push_pushed(self, event: Push.Pushed) -> None:
-        """Take it, or go back."""
-        event.stop()
-        if event.push.id == "take":
-            self.action_take()
-        else:
-            self.dismiss()
 
     def action_take(self) -> None:
         """Take the peers, when the field has seen every key that was pressed before."""
@@ -149,7 +165,7 @@ class PasteSheet(Sheet):
         self.dismiss()
 
 
-class PathSheet(Sheet):
+class PathSheet(TakingSheet):
     """The name of a file."""
 
     keys: ClassVar[str] = "Enter Go on  Esc Back"
@@ -164,20 +180,14 @@ class PathSheet(Sheet):
         """Return the field."""
         yield Static(self._sentence, markup=False)
         yield TextField(self._path, id="path")
-        with Horizontal(classes="buttons"):
-            yield Push("Go on", id="take")
-            yield Push("Back", id="back")
+        yield from self.buttons()
 
     def on_mount(self) -> None:
         """Give the field the keyboard."""
         self.query_one("Input").focus()
 
-    def on_push_pushed(self, event: Push.Pushed) -> None:
-        """Take it, or go back."""
-        event.stop()
-        if event.push.id == "back":
-            self.dismiss()
-            return
+    def action_take(self) -> None:
+        """Take the name."""
         field = self.query_one("#path", TextField)
         problem = self._take(field.value)
         if problem:
