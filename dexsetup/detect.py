@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from dexsetup.audit import listeners
 from dexsetup.errors import AnswersError, HostError
-from dexsetup.facts import Account, Baresip, Facts, FileFact, Listener, MailServer, Program, Zone
+from dexsetup.facts import LOGIN, Account, Baresip, Facts, FileFact, Listener, MailServer, Program, Zone
 from dexsetup.host.accounts import Accounts
 from dexsetup.host.base import FileKind, FirewallState, Host
 from dexsetup.networks import PUBLIC
@@ -152,12 +152,12 @@ def _firewall(host: Host) -> Literal["running", "stopped", "none"]:
 
 
 def _accounts(host: Host) -> tuple[Account, ...]:
-    """Return the people: those who log in, and root."""
+    """Return the people: those who log in, with a name that can be set up, and root."""
     names = Accounts.parse(host.read("/etc/passwd"), host.read("/etc/group"))
     found = []
     for user in names.users:
         is_person = _FIRST_PERSON <= user.uid < _LAST_PERSON and not user.shell.endswith(_NO_LOGIN)
-        if is_person or user.uid == 0:
+        if (is_person and re.fullmatch(LOGIN, user.name)) or user.uid == 0:
             real_name = user.comment.split(",")[0].replace("&", user.name.capitalize())
             found.append(
                 Account(user.name, user.uid, user.gid, names.group_name(user.gid), user.home, real_name)

@@ -8,7 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Account", "Baresip", "Facts", "FileFact", "Listener", "MailServer", "Program", "Zone"]
+__all__ = ["LOGIN", "Account", "Baresip", "Facts", "FileFact", "Listener", "MailServer", "Program", "Zone"]
+
+
+LOGIN = r"[a-z_][a-z0-9_.-]{0,31}"
+"""Logins that can be set up. opensmtpd takes an address for one in small letters, and nobody else's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dexsetup.facts import LOGIN
 from dexsetup.secret import Secret
 
 __all__ = [
@@ -170,7 +171,7 @@ class User(Entry):
 
     identified_by: ClassVar[str] = "login"
 
-    login: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = question(
+    login: Annotated[str, Field(pattern=f"^{LOGIN}$")] = question(
         "Login", hint="the name of an account on this machine", default=...
     )
     real_name: str | None = question(

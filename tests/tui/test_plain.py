@@ -233,3 +233,13 @@ def test_a_home_of_nobody_is_said_and_asked_again() -> None:
     assert PlainWizard(desk_for(debian_host()), out, person, secret=person).run() is ExitCode.OK
     assert "Not taken: ~no-such-user/peers: Could not determine home directory." in out.getvalue()
     assert "~no-such-user/x: cannot be written: Could not determine home directory." in out.getvalue()
+
+
+@pytest.mark.parametrize(("login", "logins"), [("jo.doe", ["jo.doe"]), ("JoDoe", [])])
+def test_it_opens_whatever_accounts_there_are(login: str, logins: list[str]) -> None:
+    """One whose name no address could carry is not proposed; it used to end the wizard."""
+    passwd = f"root:x:0:0::/root:/bin/sh\n{login}:x:1000:1000:Jo:/home/{login}:/bin/sh\n"
+    host = debian_host(files={"/etc/passwd": passwd.encode()})
+    wizard = PlainWizard(desk_for(host), io.StringIO(), Person(), secret=Person())
+    assert wizard.run() is ExitCode.OK
+    assert [user.login for user in wizard.draft.answers.user] == logins

@@ -61,7 +61,7 @@ ALLOWED = st.builds(
 )
 USERS = st.builds(
     lambda login, more: User(login=login, **more),
-    st.from_regex(r"[a-z_][a-z0-9_-]{0,31}", fullmatch=True),
+    st.from_regex(r"[a-z_][a-z0-9_.-]{0,31}", fullmatch=True),
     st.fixed_dictionaries({}, optional={"real_name": TEXT, "files": st.just(("mailrc", "pinerc"))}),
 )
 ANSWERS = st.fixed_dictionaries(

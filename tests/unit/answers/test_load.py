@@ -196,3 +196,9 @@ def test_lines_are_counted_as_an_editor_does() -> None:
     """A text may hold signs at which Python would begin another line."""
     (problem,) = problems('schema = 1\n[nodeinfo]\nname = "a\u2028b"\nfle = "/x"\n')
     assert problem.startswith("my.toml:4: nodeinfo.fle: ")
+
+
+def test_a_login_may_hold_a_dot() -> None:
+    """Many accounts have one."""
+    answers = parse_answers('schema = 1\n[[user]]\nlogin = "jo.doe"\n', "x").answers
+    assert answers.user[0].login == "jo.doe"

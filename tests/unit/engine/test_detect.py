@@ -220,3 +220,11 @@ def test_a_service_manager_that_says_nothing_keeps_nobody_from_looking(
 
     monkeypatch.setattr(FakeServices, "state", silent)
     assert detect(debian()).running_router == "none"
+
+
+def test_logins_are_taken_as_distributions_make_them() -> None:
+    """With dots; one that no address could name is no person to set up, and no reason to fail."""
+    host = debian()
+    odd = b"jo.doe:x:1005:1005::/home/jo.doe:/bin/sh\nJo:x:1006:1006::/home/Jo:/bin/sh\n"
+    host.put("/etc/passwd", PASSWD + odd)
+    assert [account.login for account in detect(host).accounts] == ["root", "jo", "jo.doe"]
