@@ -94,6 +94,8 @@ class Directory:
     owner: str = "root"
     group: str = "root"
     as_user: str | None = None
+    keeps_rights: bool = False
+    """One that is there already is right as it is, whatever its mode and owner."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from dexsetup.answers.model import Answers
 from dexsetup.facts import Account, Facts
-from dexsetup.plan.model import FileSharing, ManagedFile, StepPlan
-from dexsetup.render.environment import Renderer
+from dexsetup.plan.model import StepPlan
 from dexsetup.steps.base import Inputs
+from dexsetup.steps.homefile import home_file
 
 __all__ = ["IrcStep"]
 
@@ -50,8 +50,10 @@ class IrcStep:
                     notes.append(f"{account.login} has no {path}: HexChat makes it when it is first started.")
             else:
                 merge = _with_block if answers.irc.enable else _without_block
+                content = merge(known.content, block)
+                made_of = (_TEMPLATE, inputs.renderer)
                 files.append(
-                    _file(account, known.content, merge(known.content, block), facts, inputs.renderer)
+                    home_file(path, content, known, account, made_of=made_of, unless_running=("hexchat",))
                 )
         return StepPlan(
             name=self.name,
@@ -87,19 +89,3 @@ def _without_block(before: bytes, block: bytes) -> bytes:
 
 def _has_block(before: bytes, block: bytes) -> bool:
     return block.strip() in {part.strip() for part in _BLANK.split(before)}
-
-
-def _file(account: Account, before: bytes, content: bytes, facts: Facts, renderer: Renderer) -> ManagedFile:
-    known = facts.files[_path(account)]
-    return ManagedFile(
-        _path(account),
-        content,
-        mode=known.mode,
-        owner=account.login,
-        group=known.group,
-        sharing=FileSharing.SHARED,
-        based_on=before,
-        as_user=account.login,
-        template=f"{_TEMPLATE} {renderer.version(_TEMPLATE)}",
-        unless_running=("hexchat",),
-    )

@@ -15,17 +15,17 @@ from dexsetup.answers.model import Answers, User
 from dexsetup.answers.sense import contact_address, is_switched_off
 from dexsetup.errors import AnswersError
 from dexsetup.facts import Account, Facts
-from dexsetup.plan.model import Directory, FileSharing, ManagedFile, Resource, StepPlan
+from dexsetup.plan.model import Directory, ManagedFile, Resource, StepPlan
 from dexsetup.render.environment import Renderer
 from dexsetup.render.filters import UnquotableError, mail_display_name, sip_contact_name
 from dexsetup.steps.base import Inputs
+from dexsetup.steps.homefile import home_file
 from dexsetup.steps.node import CONFIG, planned_config, service_address
 from dexsetup.steps.phoneprograms import PHONE_PROGRAMS, WindowedLinphone
 from dexsetup.steps.userprograms import Contact, Person, UserFile, UserProgram, mail_programs
 
 __all__ = ["UserFilesStep"]
 
-_NEW_FILE_MODE = 0o600
 _LAUNCHER_TEMPLATE = "linphonerc/dexsetup-linphone.desktop.j2"
 _PLAIN_COMMAND = re.compile(r"[A-Za-z0-9/_.=: -]+")
 """What can stand in a launcher without quotes."""
@@ -233,6 +233,7 @@ def _directories(wish: _Wish) -> list[Resource]:
             owner=account.login,
             group=account.group,
             as_user=account.login,
+            keeps_rights=True,
         )
         for directory in wish.program.directories
     ]
@@ -280,17 +281,11 @@ def _try_name(program: UserProgram, person: Person, renderer: Renderer, facts: F
 
 
 def _file(wish: _Wish, file: UserFile, path: str, content: bytes | None, inputs: Inputs) -> ManagedFile:
-    known = inputs.facts.files.get(path)
-    is_there = known is not None and known.content is not None
-    return ManagedFile(
-        path=path,
-        content=content,
-        mode=known.mode if known is not None and is_there else _NEW_FILE_MODE,
-        owner=wish.account.login,
-        group=known.group if known is not None and is_there else wish.account.group,
-        sharing=FileSharing.SHARED,
-        based_on=known.content if known is not None else None,
-        as_user=wish.account.login,
-        template=f"{file.template} {inputs.renderer.version(file.template)}",
+    return home_file(
+        path,
+        content,
+        inputs.facts.files.get(path),
+        wish.account,
+        made_of=(file.template, inputs.renderer),
         unless_running=wish.program.processes,
     )

@@ -28,7 +28,8 @@ class DirectoryHandler:
             return Unavailable(
                 f"{directory.path} is a {info.kind} (expected: a directory); it is left alone."
             )
-        if (info.mode, info.owner, info.group) == (directory.mode, directory.owner, directory.group):
+        wanted = (directory.mode, directory.owner, directory.group)
+        if directory.keeps_rights or (info.mode, info.owner, info.group) == wanted:
             return InSync()
         return Change(
             f"set mode and owner of {directory.path}",

@@ -502,3 +502,17 @@ def test_what_a_crash_in_an_installation_left_in_force_goes_whether_one_goes_on_
         else:
             undo(host)
         assert host.packages.cleared == 1
+
+
+def test_a_directory_of_a_person_s_own_keeps_its_rights() -> None:
+    """What a program made before is right as it is; one that is missing is made as wanted."""
+    host = FakeHost()
+    host.users.add("jo")
+    host.put("/home/jo/.there/file", b"")
+    wanted = [
+        Directory(f"/home/jo/{name}", 0o700, "jo", "jo", as_user="jo", keeps_rights=True)
+        for name in (".there", ".new")
+    ]
+    run(host, plan_of(*wanted))
+    rights = [host.stat(f"/home/jo/{name}") for name in (".there", ".new")]
+    assert [(info.mode, info.owner) for info in rights if info] == [(0o755, "root"), (0o700, "jo")]

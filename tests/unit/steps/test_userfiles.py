@@ -82,7 +82,7 @@ def test_the_three_programs_show_the_same_name_and_address() -> None:
 def test_the_phone_gets_the_directory_that_it_does_not_make() -> None:
     plan = plan_for(with_node(), "linphonerc")
     assert plan.resources[0] == Directory(
-        f"{HOME}/.local/share/linphone", 0o700, "carol", "carol", as_user="carol"
+        f"{HOME}/.local/share/linphone", 0o700, "carol", "carol", as_user="carol", keeps_rights=True
     )
 
 
