@@ -1,4 +1,4 @@
-"""A file in a home in which only our settings are ours: a resource, with the rights that the person gave it."""
+"""A file in a home in which only our settings are ours: a resource, with the rights that it has there."""
 
 from __future__ import annotations
 
