@@ -485,7 +485,7 @@ class Sessions:
         path = session.paths.best
         if path is None:
             return
-        # A key that was waited for too long starts over with the next packet (spec 01 §9): not with this one.
+        # A key left lying for too long starts over with the next packet (spec 01 §9): not with this one.
         session.crypto.reset_if_timeout(now)
         if not session.can_carry_user_data:
             self._set_up(session, path.label, now)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dexrouter.crypto.handshake import COUNTER_LIMIT, HANDSHAKE_TIMEOUT, Handshake
+from dexrouter.crypto.handshake import COUNTER_LIMIT, HANDSHAKE_TIMEOUT, MOVING_HANDSHAKE, Handshake
 from dexrouter.crypto.keys import PublicKey
 from dexrouter.crypto.primitives import TAG_SIZE, open_at, open_behind, seal_at, seal_behind
 from dexrouter.crypto.replay import WINDOW
@@ -103,7 +103,11 @@ class Session(Handshake):
             return CryptoError.RUNT
         counter = int.from_bytes(packet[:4], "big")
         if counter < FIRST_DATA_COUNTER:
-            return self._open_handshake(packet)
+            before = self._next
+            opened = self._open_handshake(packet)
+            if self._next != before:
+                self._last_time = max(self._last_time, int(now) - HANDSHAKE_TIMEOUT + MOVING_HANDSHAKE)
+            return opened
         if not self.is_established:
             return self._open_first_data(packet, counter, now)
         nonce = (counter << self._receive_shift).to_bytes(NONCE_SIZE, "little")

@@ -38,10 +38,17 @@ from dexrouter.wire.crypto_header import (
     CryptoHeader,
 )
 
-__all__ = ["COUNTER_LIMIT", "HANDSHAKE_TIMEOUT", "Handshake", "peek_handshake_key"]
+__all__ = ["COUNTER_LIMIT", "HANDSHAKE_TIMEOUT", "MOVING_HANDSHAKE", "Handshake", "peek_handshake_key"]
 
 HANDSHAKE_TIMEOUT: Final = 10
 """Seconds after which a handshake that is not complete starts over (spec 01 §9)."""
+
+MOVING_HANDSHAKE: Final = 2
+"""Seconds in which a handshake that her packet has just brought forward does not start over.
+
+The C router's does: after ten seconds without data it throws away the key that has just come. Two that call
+each other at the same time after a silence then hold what fits no more, for ten seconds.
+"""
 
 SILENCE_TIMEOUT: Final = 60
 """Seconds without data from her after which an established session starts over."""

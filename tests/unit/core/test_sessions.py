@@ -144,18 +144,38 @@ def test_the_responder_sends_no_user_data_before_it_has_received_a_run_packet() 
     assert [far.open(frame, NOW) for frame in sessions.frames] == [(UDP, b"secret"), (UDP, b"secret too")]
 
 
-def test_a_key_that_came_late_does_not_carry_user_data_in_a_hello() -> None:
-    """After ten seconds of waiting the next packet starts over: held data stays held (spec 01 §9)."""
+def session_with_late_key(late: float) -> tuple[Sessions, FarNode]:
+    """Sessions with one whose hello of long ago is answered just now; user data waits."""
     sessions = make_sessions()
     far = FarNode(sessions, 7)
     hello = sessions.send_message(far.key.public, 21, PATH, b"query", NOW)
     assert hello is not None
     far.open(hello, NOW)
-    late = NOW + 12.0
     sessions.send(far.key.address, UDP, b"secret", late)
     far.crypto._last_time = int(late)
+    return sessions, far
+
+
+def test_a_key_that_came_late_carries_user_data_at_once() -> None:
+    late = NOW + 12.0
+    sessions, far = session_with_late_key(late)
     assert far.send(b"late reply", late) == (256, b"late reply")
+    assert [far.open(frame, late) for frame in sessions.frames] == [(UDP, b"secret")]
+
+
+def test_a_late_key_that_was_left_lying_does_not_carry_user_data_in_a_hello() -> None:
+    """The next packet starts over (spec 01 §9): held data stays held until there is a key again."""
+    late = NOW + 12.0
+    sessions, far = session_with_late_key(late)
+    sessions.path_failed(PATH, late)
+    assert far.crypto.state is State.RECEIVED_HELLO
+    body = far.pack(b"late reply", late)
+    sessions.by_address[far.key.address].crypto.open(body, late, apply_timeout=True)
+    assert only(sessions).can_carry_user_data
+    late += 3.0
+    sessions.path_found(far.key.public, 21, PATH, DHT_NODE, late)
     assert sessions.frames == []
+    assert only(sessions).crypto.state is State.INIT
     assert any(isinstance(event, Probe) for event in sessions.events)
     assert far.answer(b"query again", late) == (256, b"query again")
     assert far.send(b"reply", late) == (256, b"reply")

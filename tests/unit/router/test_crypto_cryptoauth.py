@@ -161,19 +161,43 @@ def test_an_answered_hello_starts_over_after_ten_seconds() -> None:
     assert responder.state is State.INIT
 
 
-def test_first_contact_after_a_long_wait_takes_a_second_round() -> None:
-    """A key that comes late is taken, but the first data then becomes a new hello (spec 01 §9)."""
+def late_key() -> tuple[Session, Session]:
+    """Two sessions, the hello of the first answered after twenty seconds."""
     initiator, responder = session(LOW, HIGH), session(HIGH, LOW, now=20)
     initiator.seal(b"lost", 0)
     deliver(initiator, responder, now=20)
     deliver(responder, initiator, now=20)
     assert initiator.state is State.RECEIVED_KEY
-    hello = initiator.seal(b"again", 20)
-    assert hello[:4] == bytes(4)
-    assert responder.open(hello, 20, apply_timeout=True) == b"again"
-    deliver(responder, initiator, now=20)
-    deliver(initiator, responder, now=20)
+    return initiator, responder
+
+
+def test_a_key_that_comes_late_is_used_at_once() -> None:
+    """Stock nodes throw it away and begin a second round (spec 01 §9); their answer fits either."""
+    initiator, responder = late_key()
+    deliver(initiator, responder, now=21)
     assert responder.is_established
+
+
+def test_a_late_key_that_was_left_lying_takes_a_second_round() -> None:
+    """The next packet is a new hello (spec 01 §9), which the responder copes with."""
+    initiator, responder = late_key()
+    hello = initiator.seal(b"again", 23)
+    assert hello[:4] == bytes(4)
+    assert responder.open(hello, 23, apply_timeout=True) == b"again"
+    deliver(responder, initiator, now=23)
+    deliver(initiator, responder, now=23)
+    assert responder.is_established
+
+
+def test_a_handshake_that_is_repeated_and_goes_nowhere_still_starts_over() -> None:
+    """Only what brings it forward counts: a hello that comes again and again does not hold the session."""
+    initiator, responder = session(LOW, HIGH), session(HIGH, LOW)
+    deliver(initiator, responder, now=1)
+    responder.seal(b"key", 1)
+    for now in range(2, 20):
+        assert responder.open(initiator.seal(b"again", now), now, apply_timeout=False) == b"again"
+        assert responder.state is State.SENT_KEY
+    assert responder.seal(b"anew", 20)[:4] == bytes(4)
 
 
 def test_the_timeout_rule_is_the_callers_choice_when_opening() -> None:
