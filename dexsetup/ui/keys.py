@@ -43,6 +43,9 @@ class Keys(App[ExitCode]):
         Binding("ctrl+s", "save", priority=True, show=False),
         Binding("ctrl+y", "copy", priority=True, show=False),
         Binding("ctrl+z", "suspend", priority=True, show=False),
+        # First of all, so that keys which come in one burst after a Tab (a slow line) find the next field.
+        Binding("tab", "focus_next", priority=True, show=False),
+        Binding("shift+tab", "focus_previous", priority=True, show=False),
         Binding("ctrl+a", "apply", show=False),
         Binding("ctrl+c", "interrupt", show=False),
         Binding("escape", "escape", show=False),

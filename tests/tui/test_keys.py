@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from textual.events import Key
 
 from tui_rig import Driver, debian_host, desk_for, drive, two_peers
 
@@ -59,5 +60,33 @@ def test_control_z_is_refused_while_a_run_is_under_way() -> None:
         await driver.press("ctrl+z")
         assert "A run is under way" in driver.text
         driver.wizard.running.is_applying = False
+
+    drive(desk_for(debian_host()), play)
+
+
+def test_keys_in_one_burst_after_a_tab_reach_the_next_field() -> None:
+    """A slow line brings Tab and what was typed after it at once: nothing of it is lost."""
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(2, "Identity")
+        await driver.press("tab", "tab")
+        for key, character in [("tab", None), *((digit, digit) for digit in "4000"), ("shift+tab", None)]:
+            driver.wizard.post_message(Key(key, character))
+        await driver.until(lambda: driver.wizard.draft.answers.node.udp_port)
+        assert driver.wizard.draft.answers.node.udp_port == 4000
+        assert driver.wizard.step == "Identity"
+
+    drive(desk_for(debian_host()), play)
+
+
+def test_a_text_longer_than_its_field_shows_its_end() -> None:
+    """No scroll bar takes the one line of the field from the text."""
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(2, "Identity")
+        await driver.press("tab", "tab", "tab", *("1" * 60), *"234")
+        assert "1111234" in driver.text
 
     drive(desk_for(debian_host()), play)

@@ -101,7 +101,7 @@ def test_keys_are_answered_while_peers_do_not_answer() -> None:
         try:
             await driver.opened()
             await driver.go(3, "Peers")
-            assert "asking: 0 of" in driver.text
+            assert "asked 0/" in driver.text
             driver.wizard.page.query_one("#peers").focus()
             await answered(driver, "space", "[x]")
             await answered(driver, "p", "paste what was sent to you")

@@ -91,7 +91,7 @@ class PeersPage(FormPage):
         words_ = lan_words(len(probing.neighbours), is_listening=probing.is_listening, deaf=probing.deaf)
         self.query_one("#lan", Static).update(words_)
         asked, count = len(wizard.probing.results), len(wizard.probing.asked)
-        state = f"asking: {asked} of {count}" if wizard.probing.is_under_way else ""
+        state = f"asked {asked}/{count}" if wizard.probing.is_under_way else ""
         name, address = _widths(width)
         head = f"     {'name':<{name}} {'address':<{address}} {'answer':<9} {state or 'place'}"
         self.query_one("#head", Static).update(head)
