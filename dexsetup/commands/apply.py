@@ -18,10 +18,9 @@ from dexsetup.plan.events import Checked, Grade
 from dexsetup.plan.handlers.context import Decision
 from dexsetup.plan.journal import utc
 from dexsetup.report.log import RunLog
+from dexsetup.steps.node import CONFIG
 
 __all__ = ["apply_answers", "apply_file", "read_answers", "read_standard_input"]
-
-_CONFIG = "/etc/cjdroute.conf"
 
 
 def read_answers(name: str) -> tuple[bytes | None, str]:
@@ -79,7 +78,7 @@ def apply_answers(session: Session, answers: Answers) -> ExitCode:
         ),
     )
     if flags.is_dry:
-        if not session.host.read(_CONFIG) and answers.node is not None:
+        if not session.host.read(CONFIG) and answers.node is not None:
             text = "There is no key here yet: the address of a dry run is an example, a run draws its own."
             session.listen(Checked("identity", Grade.NOTE, text))
         return engine.dry_run().code

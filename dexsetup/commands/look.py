@@ -17,16 +17,17 @@ from dexsetup.plan.events import Grade
 from dexsetup.plan.handlers.context import Context
 from dexsetup.plan.journal import list_runs
 from dexsetup.plan.model import PeerEstablished, TcpGreets, UnitActive
+from dexsetup.plan.places import ANSWERS
 from dexsetup.plan.state import load_state
 from dexsetup.plan.verify import look, wait_for
 from dexsetup.report.redact import Redactor
 from dexsetup.stale import stale_lines
 from dexsetup.steps.configuration import node_address
+from dexsetup.steps.node import CONFIG
+from dexsetup.steps.router import CJDNS_UNIT, ROUTER_UNIT
 
 __all__ = ["facts", "is_set_up", "present_config", "runs", "status", "verify"]
 
-_CONFIG = "/etc/cjdroute.conf"
-_ROUTERS = ("dexrouter.service", "cjdns.service")
 _SMTP_PORT = 25
 
 
@@ -42,16 +43,16 @@ class Line:
 def present_config(session: Session) -> RouterConfig | None:
     """Return the router's configuration, if there is one that can be read."""
     try:
-        content = session.host.read(_CONFIG)
-        return load_config(content, _CONFIG) if content else None
+        content = session.host.read(CONFIG)
+        return load_config(content, CONFIG) if content else None
     except (HostError, ConfigError) as error:
-        session.console.note(f"{_CONFIG}: {error}")
+        session.console.note(f"{CONFIG}: {error}")
         return None
 
 
 def is_set_up(session: Session) -> bool:
     """Whether dexsetup has done anything on this machine."""
-    return session.host.stat("/etc/dexsetup/answers.toml") is not None
+    return session.host.stat(ANSWERS) is not None
 
 
 def status(session: Session) -> ExitCode:
@@ -79,7 +80,7 @@ def _peer_states(session: Session) -> tuple[tuple[str, str], ...]:
 def _services(session: Session, address: str | None) -> list[Line]:
     host = session.host
     lines = []
-    names = [name for name in _ROUTERS if host.services.state(name).exists][:1]
+    names = [name for name in (ROUTER_UNIT, CJDNS_UNIT) if host.services.state(name).exists][:1]
     if session.facts.mail_server.installed is not None:
         names.append(session.facts.mail_server.unit)
     for name in names:

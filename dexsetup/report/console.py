@@ -204,12 +204,7 @@ class Console:
 
     def _failed(self, event: StepFailed) -> None:
         self._say(f"{self._coloured('FAIL', 'FAIL')} {event.step}: {event.what}")
-        for line in event.why.splitlines():
-            self._say(f"  said: {line}")
-        if event.done:
-            self._say(f"  Done about it: {event.done}")
-        if event.advice:
-            self._say(f"  You can: {event.advice}")
+        self._parts(event.why, event.done, event.advice)
 
     def _done(self, event: RunDone) -> None:
         for item in event.remains:
@@ -229,12 +224,16 @@ class Console:
                 self._say(problem)
         else:
             self._say(f"{self._coloured('FAIL', 'FAIL')} {error.what}")
-            for line in error.why.splitlines():
-                self._say(f"  said: {line}")
-        if error.done:
-            self._say(f"  Done about it: {error.done}")
-        if error.advice:
-            self._say(f"  You can: {error.advice}")
+        self._parts("" if isinstance(error, AnswersError) else error.why, error.done, error.advice)
+
+    def _parts(self, why: str, done: str, advice: str) -> None:
+        """Tell the parts of a message behind the first: why, what was done about it, what a person can do."""
+        for line in why.splitlines():
+            self._say(f"  said: {line}")
+        if done:
+            self._say(f"  Done about it: {done}")
+        if advice:
+            self._say(f"  You can: {advice}")
 
     def text(self, text: str) -> None:
         """Print data."""

@@ -47,7 +47,7 @@ from dexsetup.public_peers import PublicPeers
 from dexsetup.report.console import Console, Style
 from dexsetup.report.log import RunLog
 from dexsetup.steps.configuration import udp_ports
-from dexsetup.steps.node import address_of
+from dexsetup.steps.node import CONFIG, address_of
 from dexsetup.ui.draft import Draft
 from dexsetup.ui.pulse import Pulse, Watcher
 
@@ -172,7 +172,7 @@ class Desk:
         session = self.session
         session.__dict__.pop("facts", None)  # a look is a fresh one: a run may have changed the machine
         config = present_config(session)
-        content = session.host.read("/etc/cjdroute.conf") if config is not None else None
+        content = session.host.read(CONFIG) if config is not None else None
         given, problems = self._given()
         runs = self.runs()
         return Survey(
@@ -361,7 +361,7 @@ class Desk:
         if config is None:
             return Access()
         bind = config.admin.bind
-        return Access(bind.host, bind.port, config.admin.password or "NONE", "/etc/cjdroute.conf")
+        return Access(bind.host, bind.port, config.admin.password or "NONE", CONFIG)
 
     def _new_engine(
         self, draft: Draft, listen: Listener, *, resume: bool = False, is_logged: bool = False
