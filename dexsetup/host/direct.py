@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +91,15 @@ class Direct(ImageServices):
         limit = (
             _seconds(definition.last("Service", "TimeoutStopSec"), 30.0) if definition is not None else 30.0
         )
-        os.kill(pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it may have ended since
+            os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + limit + 5
         while supervise.start_of(pid) == value.get("start") and time.monotonic() < deadline:
             _reap(pid)
             time.sleep(_POLL)
         if supervise.start_of(pid) == value.get("start"):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
             raise HostError(f"{name} did not stop within {limit:.0f} s and was killed.")
         _state_path(name).unlink(missing_ok=True)
 

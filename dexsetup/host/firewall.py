@@ -386,8 +386,11 @@ def choose_firewall(
     return FirewalldCommands(run, uplink) if client is None else Firewalld(client, uplink)
 
 
-def uplink_interface(route_table: bytes | None) -> str:
-    """Return the interface of the default route with the lowest metric (/proc/net/route), or nothing."""
+def uplink_interface(route_table: bytes | None, ipv6_table: bytes | None = None) -> str:
+    """Return the interface of the default route with the lowest metric (/proc/net/route), or nothing.
+
+    Where there is none for IPv4, that of IPv6 counts (/proc/net/ipv6_route).
+    """
     best: tuple[int, str] | None = None
     for line in (route_table or b"").decode("ascii", "replace").splitlines()[1:]:
         words = line.split()
@@ -395,7 +398,18 @@ def uplink_interface(route_table: bytes | None) -> str:
             metric = int(words[6])
             if best is None or metric < best[0]:
                 best = (metric, words[0])
-    return best[1] if best else ""
+    return best[1] if best else _ipv6_uplink(ipv6_table)
+
+
+def _ipv6_uplink(table: bytes | None) -> str:
+    """Fields: destination, its length, source, its length, next hop, metric, two counts, flags, interface."""
+    rows = (line.split() for line in (table or b"").decode("ascii", "replace").splitlines())
+    defaults = [
+        (int(words[5], 16), words[9])
+        for words in rows
+        if len(words) == 10 and words[1] == "00" and not words[0].strip("0") and words[9] != "lo"
+    ]
+    return min(defaults, default=(0, ""))[1]
 
 
 def _message(error: Exception) -> str:

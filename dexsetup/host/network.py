@@ -27,6 +27,7 @@ _SIP_REPEAT_SECONDS = 1.0
 _DATAGRAM_MAX = 4096
 _PAGES_MAX = 64
 _LINE_MAX = 512
+_PORT_DIGITS, _PORT_MAX = 5, 65535
 
 
 class LiveNetwork:
@@ -144,7 +145,8 @@ def admin_place(config: bytes | None) -> tuple[str, int]:
     except ValueError:
         return _ADMIN
     host, _, port = place.rpartition(":")
-    return (host.strip("[]"), int(port)) if host and port.isdecimal() else _ADMIN
+    is_port = port.isdecimal() and len(port) <= _PORT_DIGITS and int(port) <= _PORT_MAX
+    return (host.strip("[]"), int(port)) if host and is_port else _ADMIN
 
 
 def _text(value: object) -> str:

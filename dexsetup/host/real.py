@@ -61,7 +61,7 @@ class RealHost(PosixFiles):
         return Path("/run/systemd/system").is_dir()
 
     def _uplink(self) -> str:
-        return uplink_interface(Path("/proc/net/route").read_bytes())
+        return uplink_interface(*(self.read(f"/proc/net/{table}") for table in ("route", "ipv6_route")))
 
     def probe(self, argv: Sequence[str], *, timeout: float = 10.0) -> Completed:
         """Run a command that only looks."""

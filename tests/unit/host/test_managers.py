@@ -607,6 +607,23 @@ def test_uplink_is_the_default_route_with_the_lowest_metric() -> None:
     assert uplink_interface(header.encode()) == ""
 
 
+def test_where_there_is_no_ipv4_the_uplink_is_that_of_ipv6() -> None:
+    """Else the port would be opened in the default zone, which such a machine may have left."""
+    none, gateway = "0" * 32, "fe800000000000000000000000000001"
+    table = "".join(
+        f"{target} {length} {none} 00 {hop} {metric} 00000001 00000000 00000003     {device}\n"
+        for target, length, hop, metric, device in (
+            ("fd" + "0" * 30, "40", none, "00000100", "eth0"),
+            (none, "00", gateway, "00000400", "wlan0"),
+            (none, "00", gateway, "00000064", "eth1"),
+            (none, "00", none, "ffffffff", "lo"),
+        )
+    ).encode()
+    header = b"Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n"
+    assert uplink_interface(header, table) == "eth1"
+    assert uplink_interface(None, None) == ""
+
+
 def serve(answer: Callable[[bytes], bytes]) -> tuple[socket.socket, int]:
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", 0))
@@ -672,6 +689,8 @@ def test_nonsense_of_a_router_is_refused() -> None:
         (b'{"admin": {"bind": "127.0.0.1:99", "password": "x"}}', ("127.0.0.1", 99)),
         (b'admin: {\n // comment\n password: "x"\n bind: "[::1]:98" }', ("::1", 98)),
         (b'{"admin": {"bind": "nonsense"}}', ("127.0.0.1", 11234)),
+        (b'{"admin": {"bind": "127.0.0.1:112340"}}', ("127.0.0.1", 11234)),
+        (b'{"admin": {"bind": "127.0.0.1:' + b"9" * 5000 + b'"}}', ("127.0.0.1", 11234)),
     ],
 )
 def test_admin_address_is_found_in_any_spelling(config: bytes | None, expected: tuple[str, int]) -> None:
