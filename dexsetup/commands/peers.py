@@ -19,6 +19,7 @@ from dexsetup.commands.look import present_config
 from dexsetup.commands.session import Session
 from dexsetup.errors import AnswersError
 from dexsetup.exitcodes import ExitCode
+from dexsetup.pasted import why_no_peers
 from dexsetup.secret import Secret
 
 __all__ = ["add", "list_allowed", "list_configured", "list_public", "remove", "revoke"]
@@ -157,7 +158,7 @@ def _pasted(what: str) -> tuple[ConnectTo, ...]:
         return (entry,)
     if what == "-":
         text = read_standard_input()
-    elif "{" in what or "\n" in what:
+    elif "{" in what or "\n" in what or "://" in what:
         text = what
     else:
         try:
@@ -170,7 +171,7 @@ def _pasted(what: str) -> tuple[ConnectTo, ...]:
     found = parse_peers(text)
     if found.problems or not found.peers:
         said = tuple(str(problem) for problem in found.problems)
-        raise AnswersError(said or ("there are no peers in that text",))
+        raise AnswersError(said or (why_no_peers(text),))
     return found.peers
 
 

@@ -141,9 +141,10 @@ class PasteSheet(TakingSheet):
         yield from self.buttons()
 
     def on_mount(self) -> None:
-        """Show what was typed when the sheet was closed before."""
+        """Show what was typed when the sheet was closed before, for another paste to take its place."""
         area = self.query_one("#area", TextArea)
         area.text = self.wizard.sheets.pasted
+        area.select_all()
         area.focus()
 
     def on_text_area_changed(self) -> None:

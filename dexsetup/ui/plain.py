@@ -20,6 +20,7 @@ from dexsetup.commands.signals import heard_signals
 from dexsetup.errors import AnswersError
 from dexsetup.exitcodes import ExitCode
 from dexsetup.invitation import own_card
+from dexsetup.pasted import why_no_peers
 from dexsetup.plan.events import StepMark
 from dexsetup.probe import Result
 from dexsetup.report.console import Console, Style
@@ -239,7 +240,8 @@ class PlainWizard:
                 return "there is no public peer with one of these numbers"
             return "; ".join(self.draft.add_peers(peer.connect_to() for peer in found))
         try:
-            text = typed if "{" in typed else Path(typed).expanduser().read_text("utf-8", "replace")
+            is_text = "{" in typed or "://" in typed
+            text = typed if is_text else Path(typed).expanduser().read_text("utf-8", "replace")
         except OSError as error:
             return f"{typed}: {error.strerror}"
         except (RuntimeError, ValueError) as error:  # ~nobody, a NUL
@@ -249,7 +251,7 @@ class PlainWizard:
             self.say(f"Entry {problem.index} ({problem.address}): {problem.why}")
         problems = self.draft.add_peers(pasted.peers)
         self.desk.session.redactor.learn(secrets_of(self.draft.answers))
-        return "; ".join(problems) if pasted.peers else "there are no peers in that text"
+        return "; ".join(problems) if pasted.peers else why_no_peers(text)
 
     def _callers(self, survey: Survey) -> None:
         for login in survey.callers:

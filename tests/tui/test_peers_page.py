@@ -7,6 +7,8 @@ from collections.abc import Callable
 from ipaddress import IPv6Address
 from pathlib import Path
 
+from textual.widgets import TextArea
+
 from dexrouter.config import ConnectTo, apply_edits, upsert_peer
 from dexrouter.crypto.keys import address_of, parse_public_key
 from dexsetup.card import Card, card_link
@@ -68,6 +70,39 @@ def test_text_without_a_peer_says_so() -> None:
     async def play(driver: Driver) -> None:
         await paste(driver, "see you tonight")
         assert "There are no peers in that text." in driver.text
+
+    drive(desk_for(debian_host()), play)
+
+
+def test_a_link_to_a_list_on_the_web_says_to_paste_what_stands_there() -> None:
+    """A page is not fetched."""
+
+    async def play(driver: Driver) -> None:
+        await paste(driver, "https://example.org/peers/eu/de.k")
+        assert "dexsetup fetches none: open it, and paste the entries" in " ".join(driver.text.split())
+
+    drive(desk_for(debian_host()), play)
+
+
+def test_what_is_wrong_is_in_sight_however_long_the_text() -> None:
+    """A whole file was pasted: the reason and the buttons are on an ordinary screen all the same."""
+
+    async def play(driver: Driver) -> None:
+        await paste(driver, f"{BAD}\n" + "// a comment\n" * 200)
+        await driver.until(lambda: "entry 1 (198.51.100.8:1)" in driver.text)
+        assert "[ Take them ]" in driver.text
+
+    drive(desk_for(debian_host()), play)
+
+
+def test_another_paste_takes_the_place_of_the_one_that_was_wrong() -> None:
+    """The rejected text is marked as a whole when the sheet opens again."""
+
+    async def play(driver: Driver) -> None:
+        await paste(driver, BAD)
+        await driver.press("escape", "p")
+        area = driver.wizard.screen.query_one("#area", TextArea)
+        assert area.selected_text == BAD
 
     drive(desk_for(debian_host()), play)
 

@@ -14,6 +14,7 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from dexrouter.config import ConnectTo, parse_peers
+from dexsetup.pasted import why_no_peers
 from dexsetup.public_peers import PublicPeer
 from dexsetup.ui.glyphs import shortened
 from dexsetup.ui.lan import HEARD, lan_words, neighbour_name
@@ -181,7 +182,7 @@ class PeersPage(FormPage):
         wrong = [f"entry {one.index} ({clean(one.address)}): {clean(one.why)}" for one in found.problems]
         wrong += self.wizard.draft.add_peers(found.peers)
         if not found.peers and not wrong:
-            return "There are no peers in that text."
+            return why_no_peers(text)
         if found.peers:
             self.wizard.draft.is_peers_chosen = True
             self.wizard.draft_changed()
