@@ -27,9 +27,9 @@ from dexrouter.core.packets import HEAD_ROOM, Packets, Spans, alike, fields
 from dexrouter.core.session import Session
 from dexrouter.core.switch import ROUTER
 from dexrouter.crypto.cryptoauth import CryptoError
-from dexrouter.crypto.keys import Address
+from dexrouter.crypto.keys import MESH_PREFIX, Address
 from dexrouter.wire.control import CONTROL_WORD
-from dexrouter.wire.ipv6 import header_for
+from dexrouter.wire.ipv6 import HEADER_SIZE, header_for
 from dexrouter.wire.labels import reverse64
 from dexrouter.wire.route_header import HANDLERS
 from dexrouter.wire.session_frame import MAX_NEXT_HEADER, data_header
@@ -43,8 +43,6 @@ _SESSION_AT: Final = 36
 """Where the session's nonce is, behind the handle."""
 _DATA_AT: Final = 56
 _CONTENT_AT: Final = 60
-_IPV6: Final = 40
-_MESH_BYTE: Final = 0xFC
 _PATH: Final = Struct(">Q")
 _WORD: Final = Struct(">I")
 _FRAME_HEAD: Final = Struct(f"{_FRAME_AT}x{_SESSION_AT - _FRAME_AT}s").unpack_from
@@ -180,12 +178,12 @@ class DataPath(LonePath):
         spans = packets.spans
         if not spans.sizes:
             return
-        heads = fields(packets, spans, _IPV6_HEAD, _IPV6)
+        heads = fields(packets, spans, _IPV6_HEAD, HEADER_SIZE)
         for first, last in alike(heads):
             run, head = spans.part(first, last), heads[first]
             if head is not None:
                 version, next_header, ends = head
-                if version >> 4 == 6 and ends[16] == _MESH_BYTE:
+                if version >> 4 == 6 and ends[16] == MESH_PREFIX:
                     self._send_run(packets, run, ends, next_header, now)
                     continue
             for start, end in run:
@@ -208,7 +206,7 @@ class DataPath(LonePath):
         if self._send_plain_run(packets, run, destination, next_header, now):
             return
         for start, end in run:
-            frame = self.sessions.send(destination, next_header, bytes(view[start + _IPV6 : end]), now)
+            frame = self.sessions.send(destination, next_header, bytes(view[start + HEADER_SIZE : end]), now)
             if frame is not None:
                 self._forward(frame, ROUTER, now)
 
@@ -227,6 +225,6 @@ class DataPath(LonePath):
         before = header + _WORD.pack(session.send_handle)
         if not session.crypto.seal_run(packets, run, 0, before, data_header(next_header), now):
             return False
-        self.sessions.sent_run(session, sum(run.sizes) - len(run.sizes) * _IPV6, now)
+        self.sessions.sent_run(session, sum(run.sizes) - len(run.sizes) * HEADER_SIZE, now)
         self.peering.send_run(self.peering.by_slot[slot], packets, run, -HEAD_ROOM, now)
         return True
