@@ -24,6 +24,7 @@ from dexrouter.wire.labels import format_label, parse_label
 __all__ = [
     "ADDRESS_SIZE",
     "KEY_SIZE",
+    "MESH_PREFIX",
     "Address",
     "KeyErrorCode",
     "KeyPair",
