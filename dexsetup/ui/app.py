@@ -49,6 +49,7 @@ from dexsetup.ui.terminal import is_terminal_lost
 from dexsetup.ui.watching import Watching
 
 if TYPE_CHECKING:
+    from dexsetup.report.redact import Redactor
     from dexsetup.ui.desk import Desk, Survey
     from dexsetup.ui.draft import Draft
 
@@ -231,8 +232,17 @@ class Wizard(Keys):
         fault = self._exception
         self._return_code = int(ExitCode.BUG)
         self.panic(
-            Text(told(fault) if isinstance(fault, Exception) else "dexsetup ended by a fault of its own.")
+            Text(
+                told(fault, self._redactor)
+                if isinstance(fault, Exception)
+                else "dexsetup ended by a fault of its own."
+            )
         )
+
+    @property
+    def _redactor(self) -> Redactor | None:
+        """What knows the secrets of the answers."""
+        return self._desk.session.redactor if self._desk is not None else None
 
     # -- going from page to page
 
@@ -284,7 +294,7 @@ class Wizard(Keys):
             try:
                 work()
             except Exception as error:  # noqa: BLE001 - the edge of a thread: every error becomes a message
-                self.post_message(Failed(what, told(error), error))
+                self.post_message(Failed(what, told(error, self._redactor), error))
 
         self.run_worker(guarded, name=what, group=what, thread=True, exit_on_error=False)
 

@@ -136,6 +136,8 @@ class Sheets:
             return self._take_peers(Path(path).expanduser().read_text("utf-8", "replace"))
         except OSError as error:
             return f"{path}: cannot be read: {error.strerror}"
+        except (RuntimeError, ValueError) as error:  # ~nobody, a NUL
+            return f"{path}: cannot be read: {error}"
 
     # -- the answers
 

@@ -178,3 +178,43 @@ def test_a_fault_of_ours_shows_no_values(
     assert str(report) in shown.replace("\n", "")
     assert "hunter2" not in shown
     assert "hunter2hunter2" not in report.read_text().replace('password = "hunter2hunter2"', "")
+
+
+def test_a_fault_of_ours_tells_no_secret_of_the_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its own words may hold one: neither the screen nor the report does."""
+    monkeypatch.setattr(dexsetup.commands.crash, "REPORTS", str(tmp_path / "reports"))
+
+    def broken(_: FirewallPage) -> None:
+        raise RuntimeError("what of hunter2hunter2 here")
+
+    monkeypatch.setattr(FirewallPage, "renew", broken)
+    desk = desk_for(debian_host())
+    desk.session.redactor.learn(["hunter2hunter2"])
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.press("4")
+        await driver.pilot.pause(0.5)
+
+    with pytest.raises(RuntimeError):
+        drive(desk, play)
+    (report,) = (tmp_path / "reports").iterdir()
+    assert "RuntimeError: what of *** here" in report.read_text()
+    assert "hunter2" not in "".join(capsys.readouterr())
+
+
+def test_a_file_in_a_home_of_nobody_is_no_fault() -> None:
+    """It is said like a file that is not there; it used to end the wizard."""
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(3, "Peers")
+        await driver.press("o")
+        await driver.type("~no-such-user/peers")
+        await driver.press("enter", "enter")
+        assert "cannot be read: Could not determine home directory" in driver.text
+        await driver.press("escape")
+
+    drive(desk_for(debian_host()), play, size=(150, 30))
