@@ -9,6 +9,8 @@
                     frame.py planning.py probing.py running.py watching.py sheets.py
     pages/ widgets/ dialogs.py
     plain.py        the same questions as numbered lines
+    lan.py          who is on the local network, in the same words for screen and lines
+    printable.py    text made fit to be shown; like plain.py and lan.py without the toolkit
 
 Only this package imports textual.
 """
