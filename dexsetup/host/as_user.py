@@ -15,14 +15,17 @@ from typing import NoReturn
 
 from dexsetup.errors import HostError
 
-__all__ = ["call_as"]
+__all__ = ["call_as", "give_file"]
 
 
-def call_as(uid: int, gid: int, work: Callable[[], bytes | None], what: str) -> bytes | None:
+def call_as(
+    uid: int, gid: int, work: Callable[[], bytes | None], what: str, *, file_gid: int | None = None
+) -> bytes | None:
     """Return what `work` returns when it is run with these rights.
 
-    Raises HostError with the child's words; `what` names the operation. Without root there is nothing to give
-    up: then the work is done here, and only for oneself.
+    `file_gid` is the group that a file is to have: the child can give it that by `give_file`, and has no
+    right of that group's in anything else. Raises HostError with the child's words; `what` names the
+    operation. Without root there is nothing to give up: then the work is done here, and only for oneself.
     """
     if os.geteuid() != 0:
         if os.geteuid() != uid:
@@ -32,7 +35,7 @@ def call_as(uid: int, gid: int, work: Callable[[], bytes | None], what: str) -> 
     child = os.fork()
     if child == 0:
         os.close(read_end)
-        _child(uid, gid, work, write_end)
+        _child(uid, (gid, gid if file_gid is None else file_gid), work, write_end)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as stream:
         answer = stream.read()
@@ -45,12 +48,26 @@ def call_as(uid: int, gid: int, work: Callable[[], bytes | None], what: str) -> 
     return None if message["value"] is None else b64decode(message["value"])
 
 
-def _child(uid: int, gid: int, work: Callable[[], bytes | None], write_end: int) -> NoReturn:
+def give_file(fd: int, uid: int, gid: int) -> None:
+    """Let an open file belong to a user and a group, also one that the user is not in but the file was."""
+    try:
+        os.fchown(fd, uid, gid)
+    except PermissionError:
+        former = os.getegid()
+        os.setegid(gid)  # possible for the one group that the child was started with, and for nobody else
+        try:
+            os.fchown(fd, uid, gid)
+        finally:
+            os.setegid(former)
+
+
+def _child(uid: int, gids: tuple[int, int], work: Callable[[], bytes | None], write_end: int) -> NoReturn:
     """Give up root, work, answer, end. Nothing of the parent's (buffers, exit handlers) is run."""
     message: dict[str, str | None]
     try:
+        gid, file_gid = gids
         os.setgroups([])
-        os.setresgid(gid, gid, gid)
+        os.setresgid(gid, gid, file_gid)
         os.setresuid(uid, uid, uid)
         os.umask(0o077)
         value = work()

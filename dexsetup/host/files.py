@@ -22,7 +22,7 @@ from pathlib import Path
 
 from dexsetup.errors import HostError
 from dexsetup.host.accounts import Accounts
-from dexsetup.host.as_user import call_as
+from dexsetup.host.as_user import call_as, give_file
 from dexsetup.host.base import FileInfo, FileKind, temporary_name
 from dexsetup.host.lock import held_lock
 from dexsetup.host.trees import copy_tree, rename_directory, tree_of
@@ -158,7 +158,7 @@ class PosixFiles:
         def work() -> None:
             self._write(path, content, (mode, uid, gid), follow=as_user is None, validate=validate)
 
-        self._change(f"writing {path}", work, as_user)
+        self._change(f"writing {path}", work, as_user, gid)
 
     def remove(self, path: str, *, as_user: str | None = None) -> None:
         """Remove a file or link; one that is not there is already removed."""
@@ -186,7 +186,7 @@ class PosixFiles:
                 flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
                 fd = os.open(name, flags, dir_fd=parent)
                 try:
-                    os.fchown(fd, uid, gid)
+                    give_file(fd, uid, gid)
                     os.fchmod(fd, mode)
                     os.fsync(fd)
                 finally:
@@ -194,7 +194,7 @@ class PosixFiles:
                 _sync(parent)
             self._relabel(path)
 
-        self._change(f"making the directory {path}", work, as_user)
+        self._change(f"making the directory {path}", work, as_user, gid)
 
     def remove_directory(self, path: str, *, as_user: str | None = None) -> None:
         """Remove an empty directory."""
@@ -250,7 +250,9 @@ class PosixFiles:
 
     # -- beneath
 
-    def _as(self, login: str, work: Callable[[], bytes | None], what: str) -> bytes | None:
+    def _as(
+        self, login: str, work: Callable[[], bytes | None], what: str, file_gid: int | None = None
+    ) -> bytes | None:
         account = self.accounts().user(login)
         if account is None:
             raise HostError(f"{what}: there is no user {login}")
@@ -260,11 +262,13 @@ class PosixFiles:
                 advice=f"chmod o+x {self.root}",
             )
         try:
-            return call_as(account.uid, account.gid, work, what)
+            return call_as(account.uid, account.gid, work, what, file_gid=file_gid)
         except OSError as error:
             raise _host_error(what, error) from error
 
-    def _change(self, what: str, work: Callable[[], None], as_user: str | None) -> None:
+    def _change(
+        self, what: str, work: Callable[[], None], as_user: str | None, file_gid: int | None = None
+    ) -> None:
         """Do it, as root or as that user, and turn the kernel's refusals into our words."""
         if as_user is None:
             try:
@@ -276,7 +280,7 @@ class PosixFiles:
         def child() -> None:
             work()
 
-        self._as(as_user, child, f"{what} as {as_user}")
+        self._as(as_user, child, f"{what} as {as_user}", file_gid)
 
     def _numbers(self, path: str, owner: str, group: str) -> tuple[int, int]:
         accounts = self.accounts()
@@ -324,7 +328,7 @@ class PosixFiles:
             try:
                 try:
                     _write_all(fd, content)
-                    os.fchown(fd, uid, gid)
+                    give_file(fd, uid, gid)
                     os.fchmod(fd, mode)
                     self._label_like(fd, parent, name)
                     os.fsync(fd)

@@ -108,7 +108,10 @@ def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_process_for_each_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the rights of a user on for the length of a call: ten thousand processes take minutes."""
 
-    def call_as(uid: int, gid: int, work: Callable[[], bytes | None], _: str) -> bytes | None:
+    def call_as(
+        uid: int, gid: int, work: Callable[[], bytes | None], what: str, *, file_gid: int | None
+    ) -> bytes | None:
+        del what, file_gid
         groups, mask = os.getgroups(), os.umask(0o077)
         os.setgroups([])
         os.setegid(gid)

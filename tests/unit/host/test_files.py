@@ -267,3 +267,24 @@ def test_no_room_for_a_look_is_said_as_such(
     (image / "file").touch()
     with pytest.raises(MachineError, match="cannot be made"), host.hold_lock("/file/lock", "me"):
         raise AssertionError("there is no such lock")
+
+
+@pytest.mark.parametrize("gid", [50, 0])
+def test_a_file_in_a_home_keeps_a_group_that_is_not_its_owners_first(as_root: Path, gid: int) -> None:
+    """One that the person is in besides, or root's, which sudo and an editor left there."""
+    (as_root / "etc/group").write_text(f"root:x:0:\njo:x:{USER}:\nstaff:x:50:jo\n")
+    path = as_root / "home/jo/.mailrc"
+    path.write_bytes(b"old")
+    os.chown(path, USER, gid)
+    host = RootedHost(str(as_root))
+    info = host.stat("/home/jo/.mailrc")
+    assert info is not None
+    host.write("/home/jo/.mailrc", b"new", mode=0o640, owner="jo", group=info.group, as_user="jo")
+    status = path.stat()
+    assert (path.read_bytes(), status.st_uid, status.st_gid) == (b"new", USER, gid)
+    locked = as_root / "etc/locked"
+    locked.mkdir()
+    os.chown(locked, 0, gid)
+    locked.chmod(0o770)
+    with pytest.raises(HostError, match="Permission denied"):
+        host.write("/etc/locked/f", b"x", mode=0o640, owner="jo", group=info.group, as_user="jo")
