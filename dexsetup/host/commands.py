@@ -23,6 +23,8 @@ __all__ = ["NOT_THERE", "TIMED_OUT", "run_command"]
 NOT_THERE = 127
 TIMED_OUT = 124
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ROOTS_HOME = "/root"
+"""Whatever sudo left: as root, no program reads the settings of a person, or leaves files in that home."""
 _CHUNK = 65536
 _KEPT_FROM_CALLER = (
     "HOME",
@@ -48,6 +50,8 @@ def run_command(
     if program is None:
         return Completed(tuple(argv), NOT_THERE, "", f"{argv[0]}: not found")
     kept = {name: os.environ[name] for name in _KEPT_FROM_CALLER if name in os.environ}
+    if os.geteuid() == 0:
+        kept["HOME"] = _ROOTS_HOME
     child = subprocess.Popen(  # noqa: S603 - the callers' commands are constants, arguments are separate words
         [program, *argv[1:]],
         stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
@@ -736,3 +737,11 @@ def test_commands_end_in_time_and_bring_all_output() -> None:
     assert sorted(lines) == ["one", "two"]
     assert run_command(["sleep", "60"], timeout=0.2).status == 124
     assert run_command(["no-such-program-at-all"], timeout=1).status == 127
+
+
+def test_programs_that_root_runs_see_roots_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sudo of some distributions leaves the person's: settings there are not for root to read."""
+    monkeypatch.setenv("HOME", "/home/jo")
+    for euid, home in ((0, "/root"), (1000, "/home/jo")):
+        monkeypatch.setattr(os, "geteuid", lambda euid=euid: euid)
+        assert run_command(["sh", "-c", 'echo "$HOME"'], timeout=20).stdout.strip() == home
