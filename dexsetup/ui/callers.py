@@ -154,6 +154,8 @@ class CallersSheet(TakingSheet):
 
     def _take(self) -> None:
         """Take the friend into the draft and go to Review; one who may call already gets the card shown."""
+        if not self.is_current:
+            return
         wizard = self.wizard
         login, place = self.query_one("#friend", TextField), self.query_one("#place", TextField)
         name = login.value.strip()

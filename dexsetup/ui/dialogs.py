@@ -23,7 +23,10 @@ __all__ = ["AskSheet", "PasteSheet", "PathSheet", "Sheet", "TakingSheet", "TextS
 
 
 class Sheet(ModalScreen[None]):
-    """Something over the whole window."""
+    """Something over the whole window.
+
+    A second Enter may be on its way when the first one has closed it: what closes it looks at `is_current`.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Back", show=False, priority=True),
@@ -57,7 +60,8 @@ class Sheet(ModalScreen[None]):
 
     def action_close(self) -> None:
         """Go back."""
-        self.dismiss()
+        if self.is_current:
+            self.dismiss()
 
 
 class TextSheet(Sheet):
@@ -111,7 +115,7 @@ class TakingSheet(Sheet):
         if event.push.id == "take":
             self.action_take()
         else:
-            self.dismiss()
+            self.action_close()
 
     def action_take(self) -> None:
         """Take it, and close; stay if something is wrong."""
@@ -157,6 +161,8 @@ class PasteSheet(TakingSheet):
 
     def _take_text(self) -> None:
         """Stay if something is wrong."""
+        if not self.is_current:
+            return
         self.on_text_area_changed()
         problem = self._take(self.wizard.sheets.pasted)
         if problem:
@@ -189,6 +195,8 @@ class PathSheet(TakingSheet):
 
     def action_take(self) -> None:
         """Take the name."""
+        if not self.is_current:
+            return
         field = self.query_one("#path", TextField)
         problem = self._take(field.value)
         if problem:
@@ -223,6 +231,8 @@ class AskSheet(Sheet):
     def on_push_pushed(self, event: Push.Pushed) -> None:
         """Take the choice."""
         event.stop()
+        if not self.is_current:
+            return
         number = int((event.push.id or "option-0").partition("-")[2])
         self.dismiss()
         self._take(self._options[number].value)

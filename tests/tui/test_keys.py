@@ -7,6 +7,7 @@ import re
 import pytest
 from textual.events import Key
 
+from dexsetup.ui.widgets.fields import Push
 from tui_rig import Driver, debian_host, desk_for, drive, two_peers
 
 PAGES = ("Welcome", "Identity", "Peers", "Firewall", "Mail", "Phone", "Review", "Apply", "Home")
@@ -90,3 +91,20 @@ def test_a_text_longer_than_its_field_shows_its_end() -> None:
         assert "1111234" in driver.text
 
     drive(desk_for(debian_host()), play)
+
+
+def test_a_second_enter_on_its_way_does_not_answer_a_question_twice() -> None:
+    """Whoever presses Enter twice at "Quit" stays in the wizard; it used to end with a fault."""
+
+    async def play(driver: Driver) -> None:
+        await driver.opened()
+        await driver.go(2, "Identity")
+        await driver.press("tab", "tab", "tab", *"4000", "ctrl+q")
+        await driver.until(lambda: "Your answers are not saved." in driver.text)
+        stay = list(driver.wizard.screen.query(Push))[-1]
+        stay.action_push()
+        stay.action_push()
+        await driver.at("Identity")
+
+    wizard = drive(desk_for(debian_host()), play)
+    assert wizard.draft.answers.node.udp_port == 4000
