@@ -197,6 +197,9 @@ class RoutedWorld(World):
     supernodes: Iterable[PublicKey] | None = ()
     """What the other nodes have configured."""
 
+    node_type: type[Node] = SubnodeLike
+    """What the other nodes are: those that answer searches find each other without a server, too."""
+
     def add(self, name: str, key: KeyPair | None = None) -> Node:
         """Start a node, with a server beside it if its name says so."""
         super().add(name, key)
@@ -206,7 +209,7 @@ class RoutedWorld(World):
             assert isinstance(node, RouteServerNode)
             node.known, node.errors, node.asked, node.wrong = {}, [], [], {}
         else:
-            node = SubnodeLike(own=own, entropy=entropy, now=self.now, supernodes=self.supernodes)
+            node = self.node_type(own=own, entropy=entropy, now=self.now, supernodes=self.supernodes)
         node.peering.add_interface(LinkKind.UDP4, "UDP/IPv4/0.0.0.0:1")
         node.users.add(_PASSWORD)
         self.nodes[name] = node

@@ -360,6 +360,27 @@ def test_a_wrong_path_carries_nothing() -> None:
     assert world.tun["b"].count(packet) == 200
 
 
+def test_told_paths_are_used_among_nodes_that_search() -> None:
+    """The end of such a path answers when asked, though it leaves some pings of far nodes unanswered."""
+    world = RoutedWorld()
+    world.servers, world.node_type = ("s",), Node
+    world.line("s", "a", "b", "c")
+    world.wait(lambda: bool(_links(world, "s", "c")) and len(_links(world, "s", "b")) == 2, seconds=30)
+    packets = [(one, echo_request(world.key(one), world.key(other))) for one, other in ("ac", "ca")]
+
+    def is_told(one: str, other: str) -> bool:
+        session = world.nodes[one].sessions.by_address.get(world.key(other).address)
+        best = session.paths.best if session else None
+        return best is not None and best.metric == SUPERNODE_ANSWER
+
+    for _ in range(40):
+        for one, packet in packets:
+            world.from_tun(one, packet)
+        world.run(0.5)
+    assert is_told("a", "c")
+    assert is_told("c", "a")
+
+
 def test_the_path_that_the_server_names_is_used() -> None:
     """When the server answers over it: from then on it is asked over it, and others are told of it."""
     world = _line("s", "a", servers="s")

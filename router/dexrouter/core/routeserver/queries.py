@@ -27,8 +27,12 @@ PEER_TIMEOUT: Final = 2.0
 MAX_OUTSTANDING: Final = 64
 MAX_PEERS_ASKED: Final = 32
 
-_TXID_PREFIX: Final = b"01"
-"""Marks the transaction ids of a route server's client (spec 05 §2.5)."""
+_TXID_TO_SERVER: Final = b"01"
+_TXID_TO_NODE: Final = b"00"
+"""How the transaction ids of a route server's client begin, and those of other questions (spec 05 §2.5).
+
+A node of ours may leave a ping of the first kind without an answer (pathfinder/answers.py).
+"""
 
 _TXID_RANDOM: Final = 12
 
@@ -92,7 +96,8 @@ class Queries:
         most = MAX_PEERS_ASKED if query.kind is Kind.PEERS else MAX_OUTSTANDING
         if len(self._outstanding) >= most or form < 0:
             return None
-        txid = _TXID_PREFIX + self._entropy(_TXID_RANDOM)
+        prefix = _TXID_TO_NODE if query.kind in _WORDS else _TXID_TO_SERVER
+        txid = prefix + self._entropy(_TXID_RANDOM)
         self._outstanding[txid] = query
         return DhtMessage(
             txid=txid,
