@@ -72,6 +72,10 @@ def _announce(data: Any) -> int:
     return len(data["announcements"])
 
 
+def _exchanges(data: Any) -> int:
+    return sum(len(client["exchanges"]) for client in data["clients"])
+
+
 COUNTS: list[tuple[str, Callable[[Any], int], int]] = [
     ("keys.json", _keys, 40),
     ("labels.json", _labels, 4242),
@@ -82,6 +86,7 @@ COUNTS: list[tuple[str, Callable[[Any], int], int]] = [
     ("trace-abc.json", _trace, 166),
     ("dht.json", _dht, 1791),
     ("announce.json", _announce, 22),
+    ("route_server.json", _exchanges, 23),
 ]
 
 
