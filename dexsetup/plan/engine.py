@@ -36,7 +36,7 @@ from dexsetup.plan.events import (
 from dexsetup.plan.handlers.context import Context, Decision
 from dexsetup.plan.journal import Journal, list_runs, read_run
 from dexsetup.plan.model import PeerEstablished, Plan, Resource, StepPlan, Verification
-from dexsetup.plan.places import LOCK
+from dexsetup.plan.places import LOCK, RUNS
 from dexsetup.plan.recover import recover
 from dexsetup.plan.results import Change, Conflict, InSync, Stale, Unavailable
 from dexsetup.plan.state import load_state, save_state
@@ -144,6 +144,7 @@ class Engine:
         """Open the journal of this run: a new one, or that of the interrupted run to go on with."""
         unfinished = [record for record in list_runs(self.host) if record.is_unfinished]
         if not unfinished:
+            self.run_name = self._free_name()
             return Journal(self.host, self.run_name, answers=self.options.answers)
         record = unfinished[-1]
         if not self.options.resume:
@@ -153,6 +154,14 @@ class Engine:
         journal = Journal(self.host, record.run, answers=self.options.answers, count=count)
         self.listen(Checked("resume", Grade.NOTE, f"Going on with run {record.run}, which was interrupted."))
         return journal
+
+    def _free_name(self) -> str:
+        """Return the name of this run, or one behind it: a clock that was set back gives names again."""
+        name, number = self.run_name, 1
+        while self.host.stat(f"{RUNS}/{name}") is not None:
+            number += 1
+            name = f"{self.run_name}-{number}"
+        return name
 
     def _blocked(self, checked: CheckedPlan, *, is_dry: bool) -> Outcome | None:
         """Return the outcome if this plan must not be applied as it stands."""

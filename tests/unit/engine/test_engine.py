@@ -516,3 +516,14 @@ def test_a_directory_of_a_person_s_own_keeps_its_rights() -> None:
     run(host, plan_of(*wanted))
     rights = [host.stat(f"/home/jo/{name}") for name in (".there", ".new")]
     assert [(info.mode, info.owner) for info in rights if info] == [(0o755, "root"), (0o700, "jo")]
+
+
+def test_a_run_of_a_name_that_is_taken_gets_the_next_one() -> None:
+    """Two that began in one instant, or a clock that was set back: neither loses what undo needs."""
+    host = FakeHost({"/etc/f": b"0"})
+    for content in (b"1", b"2", b"3"):
+        run(host, plan_of(ManagedFile("/etc/f", content)))
+    assert [record.run for record in list_runs(host)] == [RUN, f"{RUN}-2", f"{RUN}-3"]
+    for content in (b"2", b"1", b"0"):
+        undo(host)
+        assert host.read("/etc/f") == content
