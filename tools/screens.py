@@ -63,9 +63,9 @@ def _nothing_is_gathered(staging: Path, *, python: str = "") -> Path:
     return Path(TREE)
 
 
-def _run_name(wall_clock: float, draw: int) -> str:
+def _run_name(wall_clock: float) -> str:
     """Return a name that is the same each time a picture is drawn."""
-    del wall_clock, draw
+    del wall_clock
     return "20261123T100000Z-3f"
 
 
