@@ -6,13 +6,11 @@ for the host goes only through a session whose keys are fresh on both sides.
 
 Rules:
 
-* Handles are ours to give: session number n has handle first + n, the first drawn by chance.
 * A packet that does not decrypt changes nothing. It is answered, at most ten times a second, with an
   authentication error no larger than itself (spec 03 §8.3).
 * A hello from a stranger makes a session only if it decrypts, and replaces an established one only when it is
   proven fresh (core/renewal.py). Nothing in a handshake packet is for the host.
-* Bounds: 4,096 sessions; those without user traffic give way first, of them those that never finished their
-  handshake, the oldest of all first. Packets held: core/held.py. Handshakes a second: core/admission.py.
+* Bounds: sessions, core/session_table.py; packets held, core/held.py; handshakes a second, core/admission.py.
 * A path over which nothing comes back is put in doubt after 1.5 s and left as soon as another one answers.
   When none answers, the session itself begins anew: the other node may have restarted.
 
@@ -22,7 +20,6 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
-from heapq import nsmallest
 from struct import Struct
 from typing import Final
 
@@ -39,15 +36,14 @@ from dexrouter.core.session import (
     SessionEvent,
     UnknownHandle,
 )
+from dexrouter.core.session_table import SessionTable
 from dexrouter.crypto.cryptoauth import CryptoError, State
-from dexrouter.crypto.cryptoauth import Session as CryptoSession
 from dexrouter.crypto.entropy import Entropy
 from dexrouter.crypto.handshake import peek_handshake_key
 from dexrouter.crypto.keys import Address, KeyPair, PublicKey, address_of, is_node_key
-from dexrouter.crypto.users import AuthorizedUsers
 from dexrouter.wire.encoding_scheme import V358
 from dexrouter.wire.labels import routes_through
-from dexrouter.wire.session_frame import FIRST_HANDLE, LAST_HANDLE, ContentType, data_header
+from dexrouter.wire.session_frame import ContentType, data_header
 from dexrouter.wire.switch_header import origin_header
 
 __all__ = [
@@ -62,7 +58,6 @@ __all__ = [
     "UnknownHandle",
 ]
 
-MAX_SESSIONS: Final = 4096
 IDLE_AFTER: Final = 120.0
 """Seconds without a validated path: the session ends. Without user traffic: it is no longer kept up."""
 SEARCH_AGAIN_AFTER: Final = 30.0
@@ -76,9 +71,6 @@ BELIEVE_UNKNOWN_AFTER: Final = 1.0
 _QUOTED_OF_LAST: Final = 256
 """Such a report must quote one of so many packets that were sent last."""
 
-_EVICTED_PART: Final = 64
-"""One in so many gives way when there are too many: to rank all for each newcomer would cost too much."""
-
 TICK: Final = 0.5
 _ERRORS_PER_SECOND: Final = 10
 IDENTIFY_SIZE: Final = 72
@@ -89,7 +81,6 @@ _ERROR_SIZE: Final = 60
 
 _MIN_RUN: Final = 24
 _MIN_HANDSHAKE: Final = 124
-_FIRST_HANDLES: Final = 99_996
 _ANY_ROOM: Final = 65536
 """The answer to a hello is one router message, of any length."""
 _WORD: Final = Struct(">I")
@@ -105,12 +96,10 @@ class Sessions:
 
     def __init__(self, *, own: KeyPair, entropy: Entropy, now: float) -> None:
         self._own = own
-        self._entropy = entropy
-        self._users = AuthorizedUsers()
-        """Empty: end-to-end sessions know no passwords."""
-        self._next_handle = FIRST_HANDLE + int.from_bytes(entropy(4), "big") % _FIRST_HANDLES
-        self.by_address: dict[Address, Session] = {}
-        self.by_handle: dict[int, Session] = {}
+        self.drops: Counter[str] = Counter()
+        self._table = SessionTable(own, entropy, self.drops)
+        self.by_address = self._table.by_address
+        self.by_handle = self._table.by_handle
         self._admission = Admission()
         self._next_tick = now
         self._errors_left = _ERRORS_PER_SECOND
@@ -118,7 +107,6 @@ class Sessions:
         self.events: list[SessionEvent] = []
         self.frames: list[bytes] = []
         """Frames for the switch that became possible: held packets whose session is ready."""
-        self.drops: Counter[str] = Counter()
         self._held = HeldPackets(self.drops)
         self.holding = self._held.by_address
         """Destinations that packets of the host wait for; read only."""
@@ -177,7 +165,7 @@ class Sessions:
                 # Also with a key and no data yet: a hello that crossed ours is old, and must not end what
                 # the other side has finished meanwhile.
                 return self._receive_renewal(session, path, body, now)
-        fresh = session or self._make(key, now)
+        fresh = session or self._table.make(key, now)
         plain = fresh.crypto.open(body, now, apply_timeout=True)
         if isinstance(plain, CryptoError):
             self._failed(fresh, path, body, plain, now)
@@ -186,7 +174,7 @@ class Sessions:
             self.drops["session.no_data_header"] += 1
             return None
         if session is None:
-            self._keep(fresh)
+            self._table.keep(fresh)
         fresh.send_handle = _WORD.unpack_from(plain)[0]
         self.heard(fresh, path, len(plain), now)
         return self._early(fresh, plain)
@@ -360,7 +348,7 @@ class Sessions:
         if session is None:
             if key == self._own.public or not is_node_key(key):
                 return None
-            session = self._keep(self._make(key, now))
+            session = self._table.keep(self._table.make(key, now))
         if version:
             session.version = version
         session.paths.discover(path, metric, now)
@@ -438,7 +426,7 @@ class Sessions:
             session.renewal = None
         newest = max(session.paths.newest_validation(), session.last_heard)
         if now - newest > IDLE_AFTER and now - session.last_used > IDLE_AFTER:
-            self._end(session)
+            self._table.end(session)
             return
         if not session.last_used:
             return
@@ -492,36 +480,3 @@ class Sessions:
             return
         for content_type, content in self._held.take(session.address):
             self.frames.append(self._frame(session, path.label, content_type, content, now))
-
-    def _make(self, key: PublicKey, now: float) -> Session:
-        crypto = CryptoSession(
-            own=self._own,
-            her_key=key,
-            users=self._users,
-            require_auth=False,
-            credentials=None,
-            entropy=self._entropy,
-            now=now,
-        )
-        return Session(key=key, crypto=crypto, handle=self._next_handle, now=now)
-
-    def _keep(self, session: Session) -> Session:
-        if len(self.by_address) >= MAX_SESSIONS:
-            count = max(MAX_SESSIONS // _EVICTED_PART, 1)
-            for idle in nsmallest(count, self.by_address.values(), key=_worth):
-                self.drops["session.evicted"] += 1
-                self._end(idle)
-        self.by_address[session.address] = session
-        self.by_handle[session.handle] = session
-        while self._next_handle in self.by_handle:
-            self._next_handle = self._next_handle + 1 if self._next_handle < LAST_HANDLE else FIRST_HANDLE
-        return session
-
-    def _end(self, session: Session) -> None:
-        del self.by_address[session.address]
-        del self.by_handle[session.handle]
-
-
-def _worth(session: Session) -> tuple[bool, bool, float]:
-    """Rank a session by what is lost with it: user traffic, a finished handshake, recent use."""
-    return session.last_used > 0, session.crypto.is_established, max(session.last_used, session.last_heard)

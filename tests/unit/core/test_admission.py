@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from dexrouter.core import sessions as sessions_module
+from dexrouter.core import session_table
 from dexrouter.core.admission import STRANGERS, Admission
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.node import Node
@@ -91,7 +91,7 @@ def test_hellos_through_one_peer_leave_the_others_their_share() -> None:
 
 def test_many_sessions_give_way_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ranking thousands for each newcomer was the most expensive part of a flood."""
-    monkeypatch.setattr(sessions_module, "MAX_SESSIONS", 128)
+    monkeypatch.setattr(session_table, "MAX_SESSIONS", 128)
     sessions = make_sessions()
     for number in range(129):
         FarNode(sessions, number, key=generate_key_pair(random.Random(number).randbytes)).send(b"", NOW)

@@ -55,7 +55,7 @@ def poll(sessions: Sessions, start: float, end: float) -> list[tuple[float, obje
 def test_handles_are_given_in_order_and_never_twice() -> None:
     """The first is drawn from 4 to 99999, session number n has handle first + n."""
     sessions = make_sessions()
-    firsts = {make_sessions(seed)._next_handle for seed in range(1, 30)}
+    firsts = {make_sessions(seed)._table.next_handle for seed in range(1, 30)}
     assert len(firsts) > 20
     assert all(4 <= first <= 99_999 for first in firsts)
     for seed in range(7, 11):
@@ -71,7 +71,7 @@ def test_handles_go_round_past_those_in_use() -> None:
     handles: list[int] = []
     for seed, following in ((7, 4), (8, 0xFFFF_FFFE), (9, None), (10, None)):
         if following is not None:
-            sessions._next_handle = following
+            sessions._table.next_handle = following
         FarNode(sessions, seed).establish(NOW)
         handles.append(next(reversed(sessions.by_address.values())).handle)
     assert handles == [4, 0xFFFF_FFFE, 5, 6]
@@ -537,7 +537,7 @@ def test_sessions_of_strangers_give_way_to_the_next_and_those_in_use_stay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever floods us with hellos pushes out other unfinished handshakes only."""
-    monkeypatch.setattr("dexrouter.core.sessions.MAX_SESSIONS", 8)
+    monkeypatch.setattr("dexrouter.core.session_table.MAX_SESSIONS", 8)
     sessions = make_sessions()
     in_use, quiet = FarNode(sessions, 7), FarNode(sessions, 8)
     in_use.establish(NOW)
