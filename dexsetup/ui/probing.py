@@ -26,6 +26,8 @@ class Probing:
         self.results: dict[str, Result] = {}
         """By address: what came of asking a peer."""
         self.asked: set[str] = set()
+        self._brought: dict[str, ConnectTo] = {}
+        """By address: who was pasted, or heard, and is asked again with the others."""
         self._running = 0
         self._is_public_asked = False
         self.neighbours: dict[str, Neighbour] = {}
@@ -57,13 +59,14 @@ class Probing:
         if wizard.survey is None or not wizard.survey.is_live or (self.is_under_way and not peers):
             return
         chosen = tuple(peers)
+        self._brought |= {peer.address: peer for peer in chosen}
         if not chosen:
             if is_forced:
                 self.results = {}
                 self.asked = set()
             self._is_public_asked = True
             own = (peer.connect_to() for peer in wizard.survey.public.peers)
-            chosen = (*wizard.survey.configured, *own)
+            chosen = (*wizard.survey.configured, *own, *self._brought.values())
         self.asked |= {peer.address for peer in chosen}
         self._running += 1
         desk = wizard.desk

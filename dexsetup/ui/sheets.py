@@ -127,6 +127,7 @@ class Sheets:
         problems = wizard.draft.add_peers([card.peer])
         wizard.draft.is_peers_chosen = True
         wizard.draft_changed()
+        wizard.probing.ask([card.peer])
         page.renew()
         return "\n".join(problems)
 

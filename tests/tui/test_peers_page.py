@@ -152,7 +152,7 @@ def test_peers_of_the_machine_are_kept_and_one_is_removed_by_d() -> None:
 
 
 def test_a_friends_card_is_pasted_like_a_peer() -> None:
-    """A dex: link with a credential adds its peer; one without says who it is."""
+    """A link with a credential adds its peer, asked at once and by F5; one without says who it is."""
     address = str(IPv6Address(address_of(parse_public_key(SPARE_KEY))))
     card = Card(address, "Ann", "ann", ConnectTo("198.51.100.7:1", SPARE_KEY, "pw", None, "Ann"))
 
@@ -162,6 +162,10 @@ def test_a_friends_card_is_pasted_like_a_peer() -> None:
         driver.wizard.screen.query_one("#area").text = card_link(card)  # type: ignore[attr-defined]
         await driver.press("ctrl+n")
         await driver.at("Peers")
+        probing = driver.wizard.probing
+        await driver.until(lambda: "198.51.100.7:1" in probing.results and not probing.is_under_way)
+        await driver.press("f5")
+        await driver.until(lambda: "198.51.100.7:1" in probing.results and not probing.is_under_way)
 
     wizard = drive(desk_for(debian_host()), play)
     assert wizard.draft.peer(SPARE_KEY) is not None
