@@ -100,7 +100,8 @@ def remove(session: Session, what: str) -> ExitCode:
     found = {
         peer.public_key
         for peer in configured
-        if what in {peer.public_key, peer.address} or (peer.peer_name or "").casefold() == what.casefold()
+        if what in {peer.public_key, peer.address}
+        or (peer.peer_name and peer.peer_name.casefold() == what.casefold())
     }
     if not found:
         raise AnswersError(

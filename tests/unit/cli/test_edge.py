@@ -168,3 +168,13 @@ def test_whoever_starts_it_directories_are_made_for_all_to_enter_and_root_to_wri
     finally:
         left = os.umask(former)
     assert left == 0o022
+
+
+@needs(ROOT)
+def test_no_name_is_not_the_name_of_a_peer_without_one(image: Path) -> None:
+    """An empty variable in a script removed the one peer that nobody had named."""
+    assert add_peer(image, b"").returncode == 0
+    before = (image / "etc/cjdroute.conf").read_bytes()
+    done = dexsetup("peers", "remove", "--root", str(image), "")
+    assert done.returncode == 2
+    assert (image / "etc/cjdroute.conf").read_bytes() == before
