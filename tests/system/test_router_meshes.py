@@ -59,6 +59,16 @@ def test_a_line_of_both_kinds_talks(kinds: tuple[str, ...], tmp_path: Path) -> N
         mesh.wait_for_all(seconds=PATIENCE)
 
 
+@needs(REFERENCE)
+def test_a_real_node_is_reached_around_a_cut_between_ours(tmp_path: Path) -> None:
+    """It may keep to the path that is gone (v20 does): ours in front of the gap leads its packets around."""
+    with RouterMesh(tmp_path, [OURS, OURS, OURS, THEIRS, OURS, OURS], ring(6)) as mesh:
+        mesh.start_all()
+        mesh.wait_for_all(seconds=PATIENCE)
+        mesh.cut((0, 1))
+        assert mesh.wait_for_all(seconds=PATIENCE) < 20
+
+
 @pytest.mark.parametrize("kinds", [(OURS, THEIRS, OURS, THEIRS, OURS), (THEIRS, OURS, THEIRS)], ids=name)
 @needs(REFERENCE)
 def test_ours_is_back_at_once_after_a_kill_between_real_nodes(kinds: tuple[str, ...], tmp_path: Path) -> None:
