@@ -109,6 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     undo.add_argument("run", metavar="RUN", nargs="?", help="as `dexsetup runs` names it")
     undo.add_argument(
+        "--dry-run",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show what would be given back, change nothing",
+    )
+    undo.add_argument(
         "--remove-packages", action="store_true", help="remove the packages that were installed, too"
     )
     commands.add_parser("runs", help="what dexsetup did on this machine", parents=[looking])
@@ -237,6 +243,12 @@ def _guarded(given: argparse.Namespace, words: list[str]) -> ExitCode:
             "    dexsetup answers new > my.toml\n    dexsetup --answers my.toml\n"
         )
         return ExitCode.USAGE
+    if is_wizard and getattr(given, "dry_run", False):
+        sys.stderr.write(
+            "--dry-run goes with --answers FILE or a command. The wizard changes nothing before Apply;\n"
+            "its Review page shows the plan, and F2 every diff.\n"
+        )
+        return ExitCode.USAGE
     if is_wizard and sys.stdout.isatty() and not getattr(given, "json", False):
         return _wizard(given)
     from dexsetup.commands.session import Session, open_host
@@ -316,6 +328,11 @@ def _run(session: Session, given: argparse.Namespace) -> ExitCode:
             return _card(session, given)
         case "doctor":
             from dexsetup.commands.health import doctor
+
+            if given.fix and session.flags.is_dry:
+                from dexsetup.errors import AnswersError
+
+                raise AnswersError(("--fix changes what it finds",), advice="dexsetup doctor   (only looks)")
 
             return doctor(session, is_mending=given.fix)
         case "audit":
@@ -411,8 +428,11 @@ def _card(session: Session, given: argparse.Namespace) -> ExitCode:
 def _undo(session: Session, run: str | None, *, removes_packages: bool) -> ExitCode:
     from dexsetup.commands.signals import heard_signals
     from dexsetup.errors import MachineError
+    from dexsetup.plan.foresee import foresee_undo
     from dexsetup.plan.undo import undo_run
 
+    if session.flags.is_dry:
+        return foresee_undo(session.host, run, session.listen, removes_packages=removes_packages)
     if not session.facts.is_root:
         raise MachineError("Undo needs root.", done="Nothing was changed.", advice="sudo dexsetup undo")
     with heard_signals(lambda: session.console.note("Undo is under way, and goes on to its end ...")):

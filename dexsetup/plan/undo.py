@@ -22,7 +22,9 @@ from dexsetup.plan.places import LOCK
 from dexsetup.plan.state import load_state, save_state
 from dexsetup.report.redact import Redactor
 
-__all__ = ["UndoReport", "end_undone", "undo_changes", "undo_run"]
+__all__ = ["NOTHING_TO_UNDO", "UndoReport", "chosen_run", "end_undone", "undo_changes", "undo_run"]
+
+NOTHING_TO_UNDO = "Nothing to undo: no run of dexsetup is in place on this machine."
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +140,9 @@ def undo_run(
 ) -> ExitCode:
     """Undo one run (None: the last one still in place). Return the exit code; the listener hears the rest."""
     with host.hold_lock(LOCK, holder):
-        record = _chosen(host, run)
+        record = chosen_run(host, run)
         if record is None:
-            listen(RunDone(ExitCode.OK, "Nothing to undo: no run of dexsetup is in place on this machine."))
+            listen(RunDone(ExitCode.OK, NOTHING_TO_UNDO))
             return ExitCode.OK
         journal = Journal(host, record.run, count=max((change.n for change in record.changes), default=1))
         context = Context(host, load_state(host), redactor, removes_packages=removes_packages)
@@ -155,7 +157,8 @@ def undo_run(
     return ExitCode.OK
 
 
-def _chosen(host: Host, run: str | None) -> RunRecord | None:
+def chosen_run(host: Host, run: str | None) -> RunRecord | None:
+    """Return the run that undo takes back: the named one, or the last one in place. None: there is none."""
     if run is None:
         undoable = [record for record in list_runs(host) if record.is_undoable]
         return undoable[-1] if undoable else None

@@ -178,3 +178,27 @@ def test_no_name_is_not_the_name_of_a_peer_without_one(image: Path) -> None:
     done = dexsetup("peers", "remove", "--root", str(image), "")
     assert done.returncode == 2
     assert (image / "etc/cjdroute.conf").read_bytes() == before
+
+
+@needs(ROOT)
+def test_undo_with_dry_run_tells_and_changes_nothing(image: Path) -> None:
+    """Before the command or after it: it used to undo all the same, or to be refused."""
+    assert add_peer(image, b"friend").returncode == 0
+    applied = (image / "etc/cjdroute.conf").read_bytes()
+    for words in (("--dry-run", "undo"), ("undo", "--dry-run")):
+        done = dexsetup(*words, "--root", str(image))
+        said = done.stdout.decode()
+        assert done.returncode == 10
+        assert "give back /etc/cjdroute.conf" in said
+        assert "remove /etc/dexsetup/answers.toml" in said
+        assert "Nothing was changed." in said
+    assert (image / "etc/cjdroute.conf").read_bytes() == applied
+    assert dexsetup("undo", "--root", str(image)).returncode == 0
+    done = dexsetup("undo", "--dry-run", "--root", str(image))
+    assert (done.returncode, b"Nothing to undo" in done.stdout) == (0, True)
+
+
+def test_what_changes_is_refused_where_dry_run_cannot_be_kept(tmp_path: Path) -> None:
+    """Nobody who asks for a dry run gets another one."""
+    done = dexsetup("--dry-run", "doctor", "--fix", "--root", str(tmp_path))
+    assert (done.returncode, b"--fix changes what it finds" in done.stderr) == (2, True)
