@@ -50,9 +50,18 @@ def ring(count: int) -> tuple[Edge, ...]:
 class RouterMesh:
     """Places with routers. A context manager: leaving it takes everything down."""
 
-    def __init__(self, directory: Path, kinds: Iterable[str], edges: tuple[Edge, ...]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        kinds: Iterable[str],
+        edges: tuple[Edge, ...],
+        *,
+        route_server: int | None = None,
+    ) -> None:
+        """`route_server`: the router that has one beside it, which all of them are to use."""
         self.kinds = tuple(kinds)
         self.edges = edges
+        self.route_server = route_server
         self.places: list[Place] = []
         self._directory = directory
         seeded = random.Random(directory.name)
@@ -189,7 +198,12 @@ class RouterMesh:
             "authorizedPasswords": [{"password": _PASSWORD, "user": _LOGIN}],
             "admin": {"bind": "127.0.0.1:11234", "password": "NONE"},
             "interfaces": {"UDPInterface": [{"bind": f"0.0.0.0:{_PORT}", "connectTo": calls}]},
-            "router": {"interface": {"type": "TUNInterface", "tunDevice": "mesh0"}},
+            "router": {
+                "interface": {"type": "TUNInterface", "tunDevice": "mesh0"},
+                "supernodes": []
+                if self.route_server is None
+                else [public_key_text(self._keys[self.route_server].public)],
+            },
             "security": [{"setuser": 0}, {"chroot": 0}, {"seccomp": 0}, {"setupComplete": 1}],
             "logging": {"logTo": "stdout"},
             "noBackground": 1,
