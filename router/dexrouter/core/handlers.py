@@ -4,7 +4,8 @@ A program registers a UDP port with a content type: from then on it gets a copy 
 coming and going, on its port at the mesh address, and may send packets of any type through `fc00::1`
 (wire/route_header.py). What it sends is not copied back to it.
 
-Bounds: `MOST` programs; a copy each.
+Bounds: `MOST` programs; a copy each. A program that was killed leaves its registration behind and may come
+again with another port: where there is no more room, the oldest one for the same type gives way.
 """
 
 from __future__ import annotations
@@ -32,9 +33,13 @@ class Handlers:
         self.drops: Counter[str] = Counter()
 
     def register(self, port: int, content_type: int) -> bool:
-        """Let the program at a port see a type; False: too many do."""
+        """Let the program at a port see a type; False: too many see others."""
         if len(self.types_by_port) >= MOST:
-            return False
+            same = (known for known, seen in self.types_by_port.items() if seen == content_type)
+            oldest = next(same, None)
+            if oldest is None:
+                return False
+            del self.types_by_port[oldest]
         self.types_by_port[port] = content_type
         self.types = frozenset(self.types_by_port.values())
         return True

@@ -139,7 +139,7 @@ def test_programs_that_see_packets_are_listed(rig: Rig) -> None:
     """In pages of eight; their number is bounded."""
     for port in range(1, MOST + 1):
         assert rig.call("UpperDistributor_registerHandler", contentType=256, udpPort=port) == OK
-    assert rig.call("UpperDistributor_registerHandler", contentType=256, udpPort=99) == {
+    assert rig.call("UpperDistributor_registerHandler", contentType=17, udpPort=99) == {
         "error": "too many handlers"
     }
     pages: list[Any] = [rig.call("UpperDistributor_listHandlers", page=page) for page in range(3)]
