@@ -309,6 +309,8 @@ def _flags(given: argparse.Namespace) -> Flags:
 
 def _run(session: Session, given: argparse.Namespace) -> ExitCode:
     """Call the command's function."""
+    if _looks_at_roots_files(given):
+        session.need_root(given.command)
     match given.command:
         case None:
             return _without_command(session, getattr(given, "answers", None))
@@ -352,6 +354,15 @@ def _run(session: Session, given: argparse.Namespace) -> ExitCode:
             return look.facts(session, is_whole=given.whole)
 
 
+def _looks_at_roots_files(given: argparse.Namespace) -> bool:
+    match given.command:
+        case "peers":
+            return not (given.action == "list" and (given.public or given.country))
+        case "card":
+            return given.link is None
+    return given.command in {"contacts", "status", "verify", "runs", "audit", "doctor"}
+
+
 def _without_command(session: Session, answers: str | None) -> ExitCode:
     if answers is not None:
         from dexsetup.commands.apply import apply_file
@@ -360,6 +371,7 @@ def _without_command(session: Session, answers: str | None) -> ExitCode:
     from dexsetup.commands import look
 
     if look.is_set_up(session):
+        session.need_root("status")
         return look.status(session)
     session.console.text("This machine is not set up yet. Nothing has been written.")
     session.console.text("  dexsetup answers new > my.toml          a commented sample to edit")

@@ -20,7 +20,7 @@ from dexsetup.answers.model import Answers
 from dexsetup.answers.save import save_answers
 from dexsetup.answers.secrets import resolve_secrets, secrets_of
 from dexsetup.detect import detect
-from dexsetup.errors import AnswersError, HostError
+from dexsetup.errors import AnswersError, HostError, MachineError
 from dexsetup.facts import Facts
 from dexsetup.host.base import Host
 from dexsetup.plan.build import build_plan, read_files
@@ -34,7 +34,7 @@ from dexsetup.report.jsonl import JsonLines
 from dexsetup.report.redact import Redactor
 from dexsetup.steps import all_steps
 from dexsetup.steps.base import Draws, Inputs, Step
-from dexsetup.steps.node import wanted_node
+from dexsetup.steps.node import CONFIG, wanted_node
 
 __all__ = ["Flags", "Session", "answers_step", "open_host", "several"]
 
@@ -118,6 +118,17 @@ class Session:
     def steps(self) -> tuple[Step, ...]:
         """All steps."""
         return all_steps()
+
+    def need_root(self, command: str) -> None:
+        """Raise MachineError where somebody without rights would be told that there is nothing."""
+        if not self.host.is_live or self.facts.is_root:
+            return
+        if any(self.host.stat(path) is not None for path in (ANSWERS, CONFIG)):
+            raise MachineError(
+                "The key, the peers and what was applied are for root alone to read.",
+                done="Nothing was changed.",
+                advice=f"sudo dexsetup {command}",
+            )
 
     def last_applied(self) -> Answers | None:
         """Return the answers that were applied last; None if there are none, or they cannot be read."""
