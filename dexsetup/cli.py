@@ -442,6 +442,7 @@ def _undo(session: Session, run: str | None, *, removes_packages: bool) -> ExitC
     from dexsetup.errors import MachineError
     from dexsetup.plan.foresee import foresee_undo
     from dexsetup.plan.undo import undo_run
+    from dexsetup.steps.node import CONFIG
 
     if session.flags.is_dry:
         return foresee_undo(session.host, run, session.listen, removes_packages=removes_packages)
@@ -455,6 +456,7 @@ def _undo(session: Session, run: str | None, *, removes_packages: bool) -> ExitC
             session.redactor,
             holder=f"process {os.getpid()}, undo",
             removes_packages=removes_packages,
+            keeps=(CONFIG,),
         )
 
 

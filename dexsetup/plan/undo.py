@@ -137,8 +137,13 @@ def undo_run(
     *,
     holder: str = "",
     removes_packages: bool = False,
+    keeps: tuple[str, ...] = (),
 ) -> ExitCode:
-    """Undo one run (None: the last one still in place). Return the exit code; the listener hears the rest."""
+    """Undo one run (None: the last one still in place). Return the exit code; the listener hears the rest.
+
+    Of the files in `keeps`, which nobody can make anew, a copy stays beside the journal if undo removes them.
+    Nothing is undone if the copy cannot be written.
+    """
     with host.hold_lock(LOCK, holder):
         record = chosen_run(host, run)
         if record is None:
@@ -146,7 +151,13 @@ def undo_run(
             return ExitCode.OK
         journal = Journal(host, record.run, count=max((change.n for change in record.changes), default=1))
         context = Context(host, load_state(host), redactor, removes_packages=removes_packages)
+        copies = _keep(host, record, journal, keeps)
         report = end_undone(journal, undo_changes(record, journal, context))
+        for path, copy in copies.items():
+            if host.stat(path) is None:
+                listen(Checked("undo", Grade.NOTE, f"a copy of {path} is kept as {copy}"))
+            else:
+                host.remove(copy)
     for note in report.notes:
         listen(Checked("undo", Grade.NOTE, note))
     if report.kept:
@@ -155,6 +166,18 @@ def undo_run(
         return ExitCode.REMAINS
     listen(RunDone(ExitCode.OK, f"Run {record.run} was undone: what was there before is back."))
     return ExitCode.OK
+
+
+def _keep(host: Host, record: RunRecord, journal: Journal, keeps: tuple[str, ...]) -> dict[str, str]:
+    """Copy those of the files that undo is about to remove; return by path where the copy is."""
+    new = {one.subject for one in record.changes if not one.is_undone and not one.before.get("exists", True)}
+    copies = {}
+    for path in keeps:
+        content = host.read(path) if path in new else None
+        if content is not None:
+            copies[path] = f"{journal.directory}/kept-{path.rpartition('/')[2]}"
+            host.write(copies[path], content, mode=0o600, owner="root", group="root")
+    return copies
 
 
 def chosen_run(host: Host, run: str | None) -> RunRecord | None:

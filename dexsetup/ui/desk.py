@@ -310,7 +310,7 @@ class Desk:
         """Give back what was there before a run (None: the last one)."""
         holder = f"undo, pid {os.getpid()}"
         with self._at_work():
-            return undo_run(self.host, run, listen, self.session.redactor, holder=holder)
+            return undo_run(self.host, run, listen, self.session.redactor, holder=holder, keeps=(CONFIG,))
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:

@@ -202,3 +202,22 @@ def test_what_changes_is_refused_where_dry_run_cannot_be_kept(tmp_path: Path) ->
     """Nobody who asks for a dry run gets another one."""
     done = dexsetup("--dry-run", "doctor", "--fix", "--root", str(tmp_path))
     assert (done.returncode, b"--fix changes what it finds" in done.stderr) == (2, True)
+
+
+@needs(ROOT)
+def test_undo_of_the_first_run_keeps_a_copy_of_the_key(tmp_path: Path) -> None:
+    """Whoever undoes to try again has the address that friends know; a later run undone keeps no copy."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "my.toml").write_text("schema = 1\n[node]\nkey = 'keep'\n")
+    root = ("--root", str(tmp_path))
+    assert dexsetup(*root, "--answers", str(tmp_path / "my.toml")).returncode == 0
+    made = (tmp_path / "etc/cjdroute.conf").read_bytes()
+    assert add_peer(tmp_path, b"friend").returncode == 0
+    assert b"kept" not in dexsetup("undo", *root).stderr
+    done = dexsetup("undo", *root)
+    assert done.returncode == 0
+    assert not (tmp_path / "etc/cjdroute.conf").exists()
+    (copy,) = tmp_path.glob("var/lib/dexsetup/runs/*/kept-*")
+    assert f"a copy of /etc/cjdroute.conf is kept as /{copy.relative_to(tmp_path)}" in done.stderr.decode()
+    assert copy.read_bytes() == made
+    assert copy.stat().st_mode & 0o777 == 0o600
