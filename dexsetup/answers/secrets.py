@@ -55,7 +55,7 @@ def _resolved(
         name = text.removeprefix(_VARIABLE)
         found = environment.get(name, "")
         if not found:
-            problems.append(f"{where}: the environment variable {name} is not set")
+            problems.append(f"{where} is to come from the environment, and {name} is not set there")
     else:
         return entry
     return entry.model_copy(update={"password": Secret(found)}) if found else entry
@@ -63,18 +63,18 @@ def _resolved(
 
 def _from_file(path: str, where: str, host: Host, problems: list[str]) -> str:
     if not path.startswith("/"):
-        problems.append(f"{where}: file:{path} is no whole path: write it from the first / on")
+        problems.append(f"{where} is to come from file:{path}, no whole path (write it from the first / on)")
         return ""
     try:
         content = host.read(path)
     except HostError as error:
-        problems.append(f"{where}: {error.what}")
+        problems.append(f"{where} is to come from {path}, but {error.what}")
         return ""
     if content is None:
-        problems.append(f"{where}: there is no file {path}")
+        problems.append(f"{where} is to come from {path}, and there is no such file")
         return ""
     lines = content.decode("utf-8", "replace").splitlines()
     if not lines or not lines[0].strip():
-        problems.append(f"{where}: the file {path} is empty")
+        problems.append(f"{where} is to come from {path}, and that file is empty")
         return ""
     return lines[0].strip()

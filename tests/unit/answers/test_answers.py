@@ -12,6 +12,7 @@ from dexsetup.answers.save import save_answers
 from dexsetup.answers.secrets import resolve_secrets
 from dexsetup.errors import AnswersError
 from dexsetup.host.fake import FakeHost
+from dexsetup.report.redact import Redactor
 from dexsetup.secret import Secret
 
 KEY = "lhj54c2xnczfurpw42d0h1bvc4qquclb4dw72q50tc83ucmm9zt0.k"
@@ -102,18 +103,19 @@ def test_secrets_are_taken_from_files_and_variables_when_a_plan_is_made() -> Non
 
 
 def test_every_secret_that_is_missing_is_told() -> None:
-    """Missing, empty, unset: all in one error."""
+    """Missing, empty, unset: all in one error, in words that are not taken for a password."""
     host = FakeHost({"/empty": b"\n"})
     references = ("file:/nowhere", "file:/empty", "env:UNSET", "file:secrets/a")
     answers = Answers(schema=1, peer=tuple(peer(password=Secret(text)) for text in references))
     with pytest.raises(AnswersError) as caught:
         resolve_secrets(answers, host, {})
     assert caught.value.problems == (
-        "peer[1].password: there is no file /nowhere",
-        "peer[2].password: the file /empty is empty",
-        "peer[3].password: the environment variable UNSET is not set",
-        "peer[4].password: file:secrets/a is no whole path: write it from the first / on",
+        "peer[1].password is to come from /nowhere, and there is no such file",
+        "peer[2].password is to come from /empty, and that file is empty",
+        "peer[3].password is to come from the environment, and UNSET is not set there",
+        "peer[4].password is to come from file:secrets/a, no whole path (write it from the first / on)",
     )
+    assert Redactor().lines(caught.value.problems) == caught.value.problems
 
 
 def test_each_value_is_shown_with_its_origin() -> None:
