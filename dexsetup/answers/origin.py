@@ -39,10 +39,14 @@ def show_answers(
     flags: Mapping[str, Any] | None = None,
     detected: Mapping[str, Any] | None = None,
 ) -> Iterator[Shown]:
-    """Yield every value that is in force, with its origin. Secrets are ***."""
+    """Yield every value that is in force, with its origin; one line of a section left out. Secrets are ***."""
     given = flags or {}
     found = detected or {}
     for section, model in section_models().items():
+        is_answered = any(getattr(source, section) is not None for source in (last, answers) if source)
+        if not is_answered and not any(name.startswith(f"{section}.") for name in (*given, *found)):
+            yield Shown(section, "(left out: left alone)", Origin.DEFAULT)
+            continue
         for key, field in model.model_fields.items():
             name = f"{section}.{key}"
             value, origin = field.default, Origin.DEFAULT

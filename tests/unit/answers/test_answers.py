@@ -134,6 +134,8 @@ def test_each_value_is_shown_with_its_origin() -> None:
     assert Shown("node.backend", "embedded", Origin.DEFAULT) in shown
     assert Shown("firewall.accept_risk", "[mesh-mail]", Origin.FLAG) in shown
     assert Shown("peer[1].password", "***", Origin.ANSWERS) in shown
+    assert Shown("public", "(left out: left alone)", Origin.DEFAULT) in shown
+    assert not [one.name for one in shown if one.name.startswith("phone.")], "nobody asked for calls"
     assert "sesame" not in str(shown)
 
 
