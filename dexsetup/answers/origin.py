@@ -39,7 +39,7 @@ def show_answers(
     flags: Mapping[str, Any] | None = None,
     detected: Mapping[str, Any] | None = None,
 ) -> Iterator[Shown]:
-    """Yield every value that is in force, with its origin; one line of a section left out. Secrets are ***."""
+    """Yield every value in force, with its origin; a section left out has one line. Secrets are ***."""
     given = flags or {}
     found = detected or {}
     for section, model in section_models().items():
