@@ -3,14 +3,16 @@
     silence   3 s   pinged, once a tick (1.024 s) until it answers
               4 s   and two pings: the side that calls begins a new session
             4.5 s   and three pings: nothing is routed through it any more, by its word it is ESTABLISHED
-             20 s   UNRESPONSIVE, and pinged at every eighth tick
+             20 s   UNRESPONSIVE, and pinged at every second tick
+             80 s   pinged at every eighth tick
             262 s   an incoming one is forgotten; after 15 s if its handshake was never finished
 
 Here is decided who is pinged, and when; the pings are sent by the node, through the switch.
 
 Where this differs from the C router, for the better and invisible to it: hellos are repeated faster at first,
 and a session in which nothing is answered any more is begun anew by the side that called after 4 s, not after
-60, so that a restarted neighbour is back at once.
+60, so that a restarted neighbour is back at once. For a minute an unresponsive peer is pinged four times as
+often.
 """
 
 from __future__ import annotations
@@ -47,7 +49,11 @@ _FIRST_RETRIES: Final = (0.25, 0.5, 1.0)
 """Seconds between the first hellos; then once a tick."""
 
 _SLOW_PING: Final = 8
-"""An unresponsive peer is pinged at every eighth tick."""
+"""An unresponsive peer is pinged at every eighth tick ..."""
+
+_HOPEFUL_PING: Final = 2
+_HOPEFUL_FOR: Final = 80.0
+"""... but for the first minute (until this silence, seconds) at every second one: a cable is soon back."""
 
 _ASK_VERSION_AFTER: Final = _FORGET_AFTER / 8
 """An incompatible peer is looked at this often."""
@@ -80,7 +86,8 @@ class Liveness:
     def pinged(self, peer: Peer, now: float) -> None:
         """Count a ping, and say when the next one is due if nothing is heard until then."""
         if peer.state is PeerState.UNRESPONSIVE:
-            wait = _TICK * _SLOW_PING
+            is_hopeful = now - peer.last_message < _HOPEFUL_FOR
+            wait = _TICK * (_HOPEFUL_PING if is_hopeful else _SLOW_PING)
         elif peer.ping_count < len(_FIRST_RETRIES):
             wait = _FIRST_RETRIES[peer.ping_count]
         else:
