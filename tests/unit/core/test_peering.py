@@ -157,7 +157,7 @@ def test_a_configured_peer_goes_from_init_over_received_key_to_established() -> 
 
 
 def test_a_configured_peer_is_called_again_and_again() -> None:
-    """Hellos at 0, 0.25, 0.75, 1.75 s, then once a tick; once UNRESPONSIVE, every second, then eighth; for ever."""
+    """Hellos at 0, 0.25, 0.75, 1.75 s, then once a tick; if UNRESPONSIVE, every second, eighth; for ever."""
     node = make_node()
     callee = Callee(node)
     node.flush(NOW)
