@@ -31,6 +31,6 @@ class ExitCode(IntEnum):
     RISK = 9
     """A named risk was not accepted. Nothing was changed."""
     CHANGES = 10
-    """--dry-run: there are changes to make."""
+    """--dry-run: there are changes to make. A run may still stop at a risk: the dry run names it."""
     INTERRUPTED = 130
     """Interrupted; what was begun was finished or undone, and the output says which."""

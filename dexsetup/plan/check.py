@@ -70,9 +70,14 @@ class CheckedPlan:
         """Whether there is anything to do."""
         return any(step.changes for step in self.steps)
 
-    def event(self) -> PlanMade:
-        """Return it as what listeners see."""
-        return PlanMade(self.plan.address, tuple(_planned(step) for step in self.steps))
+    def open_risks(self, accepted: frozenset[str]) -> tuple[tuple[CheckedStep, Risk], ...]:
+        """Return the risks that a run would stop at, with their steps."""
+        return tuple((step, risk) for step in self.steps for risk in step.risks if risk.name not in accepted)
+
+    def event(self, accepted: frozenset[str]) -> PlanMade:
+        """Return it as what listeners see; `accepted` are the names of the risks that were."""
+        names = dict.fromkeys(risk.name for _, risk in self.open_risks(accepted))
+        return PlanMade(self.plan.address, tuple(_planned(step) for step in self.steps), tuple(names))
 
 
 def check_plan(plan: Plan, host: Host, context: Context) -> CheckedPlan:

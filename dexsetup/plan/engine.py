@@ -111,7 +111,7 @@ class Engine:
         looking = dry(self.host)
         context = Context(looking, load_state(looking), self.redactor, self.options.decisions)
         checked = check_plan(self.make_plan(), looking, context)
-        self.listen(checked.event())
+        self.listen(checked.event(self.options.accepted_risks))
         return checked
 
     def dry_run(self) -> Outcome:
@@ -119,9 +119,13 @@ class Engine:
         checked = self.look()
         if blocked := self._blocked(checked, is_dry=True):
             return blocked
-        if checked.has_changes:
-            return self._end(ExitCode.CHANGES, "There are changes to make. Nothing was changed.")
-        return self._end(ExitCode.OK, "Nothing to do: everything is already in place.")
+        if not checked.has_changes:
+            return self._end(ExitCode.OK, "Nothing to do: everything is already in place.")
+        text = "There are changes to make."
+        if names := self._ask_risks(checked):
+            stop = "risk {} is" if len(names) == 1 else "risks {} are"
+            text += f" A run would stop here: the {stop.format(', '.join(names))} not accepted."
+        return self._end(ExitCode.CHANGES, f"{text} Nothing was changed.")
 
     def run(self) -> Outcome:
         """Check, apply, verify."""
@@ -182,14 +186,17 @@ class Engine:
             return self._end(
                 ExitCode.CONFLICT, "A file changed while it was read; start again. Nothing was changed."
             )
-        risks = [(step, risk) for step in checked.steps for risk in step.risks]
-        open_risks = [(step, risk) for step, risk in risks if risk.name not in self.options.accepted_risks]
-        if open_risks and not is_dry:
-            for step, risk in open_risks:
-                choices = (f"--accept-risk {risk.name}", f'accept_risk = ["{risk.name}"] under [firewall]')
-                self.listen(Asked(step.step.name, f"{risk.name}: {risk.text}", choices))
+        if not is_dry and self._ask_risks(checked):
             return self._end(ExitCode.RISK, "A risk was not accepted. Nothing was changed.")
         return None
+
+    def _ask_risks(self, checked: CheckedPlan) -> tuple[str, ...]:
+        """Ask for each risk that nobody has accepted, and return their names."""
+        open_risks = checked.open_risks(self.options.accepted_risks)
+        for step, risk in open_risks:
+            choices = (f"--accept-risk {risk.name}", f'accept_risk = ["{risk.name}"] under [firewall]')
+            self.listen(Asked(step.step.name, f"{risk.name}: {risk.text}", choices))
+        return tuple(dict.fromkeys(risk.name for _, risk in open_risks))
 
     # -- applying
 

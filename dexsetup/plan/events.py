@@ -87,6 +87,8 @@ class PlanMade:
 
     address: str | None
     steps: tuple[PlannedStep, ...]
+    open_risks: tuple[str, ...] = ()
+    """Names of the risks that nobody has accepted: a run would stop at them."""
 
 
 @dataclass(frozen=True, slots=True)

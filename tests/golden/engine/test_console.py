@@ -108,6 +108,10 @@ def risk(console: Console, host: FakeHost) -> None:
     engine(host, console).run()
 
 
+def dry_risk(console: Console, host: FakeHost) -> None:
+    engine(host, console).dry_run()
+
+
 def conflict(console: Console, host: FakeHost) -> None:
     host.put("/etc/smtpd.conf", b"listen on 192.0.2.9\n")
     engine(host, console, **ACCEPTED).run()
@@ -155,6 +159,7 @@ CASES: tuple[tuple[str, Callable[[Console, FakeHost], None], Style, bool], ...] 
     ("dry-run", dry_run, PIPE, True),
     ("second-run", second_run, PIPE, False),
     ("risk", risk, PIPE, False),
+    ("dry-run-risk", dry_risk, PIPE, False),
     ("conflict", conflict, PIPE, False),
     ("failure", failure, PIPE, False),
     ("no-peer", no_peer, PIPE, False),

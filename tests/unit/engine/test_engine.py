@@ -323,6 +323,32 @@ def test_unaccepted_risk_stops_before_the_first_change() -> None:
     assert run(host, plan)[0].code is ExitCode.OK  # nothing to do brings no risk
 
 
+def test_a_dry_run_says_which_risk_would_stop_the_run() -> None:
+    """It asks in the words of the run, names the risk at its end and in the plan, and still says 10."""
+    host = FakeHost()
+    plan = plan_of(ManagedFile("/etc/f", b"x"), risks=(Risk("mesh-mail", "the mesh can reach port 25"),))
+    asked = [event for event in run(host, plan)[1] if isinstance(event, Asked)]
+    events: list[Event] = []
+    assert Engine(host, lambda: plan, events.append, run=RUN).dry_run().code is ExitCode.CHANGES
+    assert [event for event in events if isinstance(event, Asked)] == asked
+    made, end = events[0], events[-1]
+    assert isinstance(made, PlanMade)
+    assert made.open_risks == ("mesh-mail",)
+    assert isinstance(end, RunDone)
+    assert "A run would stop here: the risk mesh-mail is not accepted." in end.text
+
+
+def test_a_dry_run_is_silent_about_accepted_risks() -> None:
+    host = FakeHost()
+    plan = plan_of(ManagedFile("/etc/f", b"x"), risks=(Risk("mesh-mail", "the mesh can reach port 25"),))
+    events: list[Event] = []
+    options = Options(accepted_risks=frozenset({"mesh-mail"}))
+    Engine(host, lambda: plan, events.append, run=RUN, options=options).dry_run()
+    assert isinstance(events[0], PlanMade)
+    assert events[0].open_risks == ()
+    assert events[1:] == [RunDone(int(ExitCode.CHANGES), "There are changes to make. Nothing was changed.")]
+
+
 def test_failing_step_is_undone_and_so_is_all_else() -> None:
     """When a service does not start, its words are shown and the machine is as before."""
     host = machine()
