@@ -128,7 +128,7 @@ def _row(step: PlannedStep) -> Row:
         case StepMark.TODO:
             first = step.changes[0].summary
             more = len(step.changes) - 1
-            text = f"{first}{f' and {more} more' if more else ''}"
+            text = f"{first}{f', {more} more' if more else ''}"
         case _:
             text = step.problem
     return Row(step.name, f"[{mark}] {step.name:<10} {text}", _LOOKS.get(mark, ""))
