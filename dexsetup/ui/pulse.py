@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -28,6 +28,10 @@ _QUEUE_EVERY = 5.0
 _QUEUE_SECONDS = 60.0
 """Long on purpose: a smtpctl that is killed while opensmtpd answers it takes opensmtpd down (6.8.0p2)."""
 _PEERS_MOST = 256
+_UNNAMED = "outer"
+"""What both routers call a peer without a name."""
+_KEY_PART, _KEY_LETTERS = 5, 12
+"""Where the key stands in a node name, v21.LABEL.KEY.k, whose label has four parts; and how much is shown."""
 _QUEUE_FIELDS = 14
 
 
@@ -148,12 +152,13 @@ class Watcher:
         minute = self._minutes.setdefault(address, deque(maxlen=_MINUTE))
         minute.append(in_kbps + out_kbps)
         state = str(entry.get("state", ""))
-        self._labels[address] = ".".join(str(entry.get("addr", "")).split(".")[1:5])
+        node = str(entry.get("addr", "")).split(".")
+        self._labels[address] = ".".join(node[1:5])
         if state != "ESTABLISHED":
             self._rtts.pop(address, None)
         return PeerLine(
             address=address,
-            name=str(entry.get("user", "")),
+            name=_name(entry, node),
             state=state,
             is_incoming=bool(_number(entry, "isIncoming")),
             in_kbps=in_kbps,
@@ -217,6 +222,13 @@ def sparkline(values: Iterable[float], width: int) -> str:
     if most <= 0:
         return _BARS[0] * len(shown)
     return "".join(_BARS[min(len(_BARS) - 1, int(value / most * (len(_BARS) - 1) + 0.5))] for value in shown)
+
+
+def _name(entry: Mapping[str, object], node: Sequence[str]) -> str:
+    """Return what a peer is called; one that we call and gave no name, by the first letters of its key."""
+    name = str(entry.get("user", ""))
+    is_named = name not in {"", _UNNAMED} or _number(entry, "isIncoming")
+    return name if is_named or len(node) <= _KEY_PART else node[_KEY_PART][:_KEY_LETTERS]
 
 
 def _number(entry: Mapping[str, object], key: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -51,6 +52,16 @@ def test_a_real_router_s_peers_with_state_round_trip_and_rates() -> None:
         assert peer.loss_percent == 0.0
         assert len(peer.minute) > 1
         assert any(value > 0 for value in peer.minute)
+        watcher.close()
+
+
+def test_a_peer_without_a_name_goes_by_its_key() -> None:
+    """The router's own word for it says nothing to anybody."""
+    with running_node(1, has_admin=True) as here, running_node(2) as there:
+        here.call(replace(there.guest, peer_name=None))
+        watcher = Watcher(debian_host(), Access("127.0.0.1", here.admin_port, ADMIN_PASSWORD))
+        (peer,) = watch(watcher, lambda pulse: pulse.peers).peers
+        assert peer.name == there.guest.public_key[:12]
         watcher.close()
 
 
