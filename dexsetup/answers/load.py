@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -36,6 +37,8 @@ class Loaded:
 
     answers: Answers
     notes: tuple[str, ...] = ()
+    place_of: Callable[[Sequence[str | int]], str] = field(default=lambda _: "", repr=False, compare=False)
+    """Where a path stands, to be put before a message: "answers.toml:12: "."""
 
 
 def load_answers(content: bytes | None, name: str) -> Loaded:
@@ -68,7 +71,8 @@ def parse_answers(text: str, name: str) -> Loaded:
     wrong = tuple(_where(name, path, positions) + sentence for path, sentence in problems_of(answers))
     if wrong:
         raise AnswersError(tuple(sorted(wrong, key=_by_line)), advice=_ADVICE)
-    return Loaded(answers, tuple(f"{name}: {note}" for note in notes))
+    place_of = partial(_place, name, positions)
+    return Loaded(answers, tuple(f"{name}: {note}" for note in notes), place_of)
 
 
 def explain(error: ValidationError, section: str) -> tuple[str, ...]:
@@ -121,8 +125,12 @@ def _toml_problem(name: str, text: str, words: str) -> str:
 
 
 def _where(name: str, path: Sequence[str | int], positions: Positions) -> str:
+    return f"{_place(name, positions, path)}{_dotted(path)}: "
+
+
+def _place(name: str, positions: Positions, path: Sequence[str | int]) -> str:
     line = positions.line(path)
-    return f"{name}{f':{line}' if line is not None else ''}: {_dotted(path)}: "
+    return f"{name}{f':{line}' if line is not None else ''}: "
 
 
 def _dotted(path: Sequence[str | int]) -> str:

@@ -6,7 +6,7 @@ in; anything else is the secret itself. The answers that are saved keep the refe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from dexsetup.answers.model import Allow, Answers, Peer
@@ -20,15 +20,27 @@ _FILE, _VARIABLE = "file:", "env:"
 _EntryT = TypeVar("_EntryT", Peer, Allow)
 
 
-def resolve_secrets(answers: Answers, host: Host, environment: Mapping[str, str]) -> Answers:
-    """Return the answers with the secrets in place. Raises AnswersError with every one that is missing."""
+def resolve_secrets(
+    answers: Answers,
+    host: Host,
+    environment: Mapping[str, str],
+    place_of: Callable[[Sequence[str | int]], str] = lambda _: "",
+) -> Answers:
+    """Return the answers with the secrets in place. Raises AnswersError with every one that is missing.
+
+    `place_of` gives file and line of a path, to be put before what is wrong with it (load.py).
+    """
     problems: list[str] = []
+
+    def where(section: str, index: int) -> str:
+        return f"{place_of((section, index, 'password'))}{section}[{index + 1}].password"
+
     peers = tuple(
-        _resolved(peer, f"peer[{index + 1}].password", host, environment, problems)
+        _resolved(peer, where("peer", index), host, environment, problems)
         for index, peer in enumerate(answers.peer)
     )
     allowed = tuple(
-        _resolved(one, f"allow[{index + 1}].password", host, environment, problems)
+        _resolved(one, where("allow", index), host, environment, problems)
         for index, one in enumerate(answers.allow)
     )
     if problems:

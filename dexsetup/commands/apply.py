@@ -50,6 +50,7 @@ def apply_file(session: Session, name: str) -> ExitCode:
     loaded = load_answers(content, shown)
     for note in loaded.notes:
         session.console.note(note)
+    session.place_of = loaded.place_of
     return apply_answers(session, loaded.answers)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +84,8 @@ class Session:
     flags: Flags
     host: Host
     redactor: Redactor = field(default_factory=Redactor)
+    place_of: Callable[[Sequence[str | int]], str] = field(default=lambda _: "")
+    """Where a path of the answers stands: file and line, for messages. Empty where no file was read."""
     _noted: set[str] = field(default_factory=set)
     """What was said of the answers that were applied last: it is said once."""
 
@@ -171,7 +173,8 @@ class Session:
         """Return the answers with the secrets that they refer to, and what they need of the last ones."""
         self.redactor.learn(secrets_of(answers))
         logins = {account.login for account in self.facts.accounts}
-        completed = resolve_secrets(with_known_contacts(last, answers, logins), self.host, os.environ)
+        known = with_known_contacts(last, answers, logins)
+        completed = resolve_secrets(known, self.host, os.environ, self.place_of)
         self.redactor.learn(secrets_of(completed))
         return completed
 

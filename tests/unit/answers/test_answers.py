@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dexsetup.answers.load import parse_answers
+from dexsetup.answers.load import load_answers, parse_answers
 from dexsetup.answers.merge import merge_answers
 from dexsetup.answers.model import Allow, Answers, Mail, Node, Peer, User
 from dexsetup.answers.origin import Origin, Shown, show_answers
@@ -114,6 +114,20 @@ def test_every_secret_that_is_missing_is_told() -> None:
         "peer[2].password is to come from /empty, and that file is empty",
         "peer[3].password is to come from the environment, and UNSET is not set there",
         "peer[4].password is to come from file:secrets/a, no whole path (write it from the first / on)",
+    )
+    assert Redactor().lines(caught.value.problems) == caught.value.problems
+
+
+def test_a_secret_that_is_missing_is_told_with_file_and_line() -> None:
+    """Like any other mistake in the file."""
+    entry = f'[[peer]]\npublic_key = "{KEY}"\naddress = "192.0.2.1:1"\npassword = "file:/nowhere"\n'
+    friend = '[[allow]]\nlogin = "ann"\npassword = "env:UNSET"\n'
+    loaded = load_answers(f"schema = 1\n{entry}{friend}".encode(), "my.toml")
+    with pytest.raises(AnswersError) as caught:
+        resolve_secrets(loaded.answers, FakeHost(), {}, loaded.place_of)
+    assert caught.value.problems == (
+        "my.toml:5: peer[1].password is to come from /nowhere, and there is no such file",
+        "my.toml:8: allow[1].password is to come from the environment, and UNSET is not set there",
     )
     assert Redactor().lines(caught.value.problems) == caught.value.problems
 
