@@ -1,11 +1,12 @@
 """A friend card: what one person sends another to be reached, as text, as a `dex:` link and as a QR code.
 
-    dex:fc21:c6db:cb54:b6fe:73b:b830:4585:fab0?name=Jo%20Doe&mail=jo&sip=jo
+    dex:fc21:c6db:cb54:b6fe:73b:b830:4585:fab0?name=Jo%20Doe&user=jo&only=mail
         &peer=192.0.2.1:26041&key=...k&login=friend-1&password=...
 
-The first part is the address; the rest is optional. The last four are a peering credential, which makes the
-link a secret between two people: it is only put in when somebody asks for it. Reading never raises anything
-but AnswersError, and never trusts: what comes out has been checked like pasted peers.
+The first part is the address; the rest is optional. `only` is mail or calls, where the user has but one of
+the two. The last four are a peering credential, which makes the link a secret between two people: it is only
+put in when somebody asks for it. Reading never raises anything but AnswersError, and never trusts: what comes
+out has been checked like pasted peers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = ["Card", "card_link", "card_text", "find_card", "read_card"]
 
 _SCHEME = "dex:"
 _LONGEST = 2048
+_ONLY_MAIL, _ONLY_CALLS = "mail", "calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +38,29 @@ class Card:
     """The account there: the part in front of the @ of mail and calls."""
     peer: ConnectTo | None = field(default=None, repr=False)
     """A credential with which the reader may call the node."""
+    has_mail: bool = True
+    """Whether letters to the login arrive there, as far as is known."""
+    has_calls: bool = True
+    """The same of calls."""
 
     @property
     def mail(self) -> str:
-        """The mail address."""
-        return f"{self.login}@[IPv6:{self.address}]" if self.login else ""
+        """The mail address; empty if there is none."""
+        return f"{self.login}@[IPv6:{self.address}]" if self.login and self.has_mail else ""
 
     @property
     def sip(self) -> str:
-        """The address for calls."""
-        return f"sip:{self.login}@[{self.address}]" if self.login else ""
+        """The address for calls; empty if there is none."""
+        return f"sip:{self.login}@[{self.address}]" if self.login and self.has_calls else ""
 
 
 def card_text(card: Card) -> str:
     """Return the card as lines to read, the link last."""
     lines = [card.name, f"address  {card.address}"]
-    if card.login:
-        lines += [f"mail     {card.mail}", f"calls    {card.sip}"]
+    if card.mail:
+        lines.append(f"mail     {card.mail}")
+    if card.sip:
+        lines.append(f"calls    {card.sip}")
     if card.peer is not None:
         lines.append(f"peer     {card.peer.address} (a password for you alone is in the link)")
     return "\n".join([*(line for line in lines if line), card_link(card)])
@@ -61,6 +69,8 @@ def card_text(card: Card) -> str:
 def card_link(card: Card) -> str:
     """Return the card as a link."""
     values = [("name", card.name), ("user", card.login)]
+    if card.login and card.has_mail != card.has_calls:
+        values.append(("only", _ONLY_MAIL if card.has_mail else _ONLY_CALLS))
     if card.peer is not None:
         values += [("peer", card.peer.address), ("key", card.peer.public_key)]
         values += [("login", card.peer.login or ""), ("password", card.peer.password)]
@@ -90,7 +100,15 @@ def read_card(text: str) -> Card:
     if address not in MESH or address.scope_id is not None:
         raise AnswersError((f"{address} is not an address of the mesh: those begin with fc",))
     values = dict(parse_qsl(query, keep_blank_values=False))
-    return Card(str(address), values.get("name", ""), values.get("user", ""), _peer(values, address))
+    login, only = values.get("user", ""), values.get("only", "")
+    return Card(
+        str(address),
+        values.get("name", ""),
+        login,
+        _peer(values, address),
+        has_mail=not login or only != _ONLY_CALLS,
+        has_calls=not login or only != _ONLY_MAIL,
+    )
 
 
 def _is_text(link: str) -> bool:

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from dexrouter.config import ConnectTo, RouterConfig
 from dexrouter.crypto.keys import key_pair_from_private, public_key_text
 from dexsetup.answers.model import Allow, Answers
+from dexsetup.answers.sense import has_phone
 from dexsetup.card import Card
 from dexsetup.facts import Facts
 
@@ -34,13 +35,19 @@ class Invitation:
 
 
 def own_card(address: str, answers: Answers | None, facts: Facts) -> Card:
-    """Return the card of the first person who gets letters here, or of the node."""
+    """Return the card of the first person here, with mail and calls as they are set up; or of the node."""
     if answers is None or not answers.user:
         return Card(address, facts.hostname)
     user = answers.user[0]
     account = facts.account(user.login)
     name = user.real_name if user.real_name is not None else account.real_name if account else ""
-    return Card(address, name, user.login)
+    # With a public address, mail and calls are there and not at the mesh address that the card names.
+    is_here = not answers.public_address
+    has_mail = is_here and answers.mail is not None and answers.mail.enable
+    has_calls = is_here and has_phone(user, answers)
+    if not has_mail and not has_calls:
+        return Card(address, name)
+    return Card(address, name, user.login, has_mail=has_mail, has_calls=has_calls)
 
 
 def invite(own: Card, config: RouterConfig, friend: Allow, uplink: Sequence[str]) -> Invitation | None:

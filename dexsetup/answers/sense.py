@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any
 
-from dexsetup.answers.model import Allow, Answers, Contact, Entry, Peer, Tunnel
+from dexsetup.answers.model import Allow, Answers, Contact, Entry, Peer, Tunnel, User
 from dexsetup.networks import MESH, PUBLIC
 
 __all__ = [
     "allow_problems",
     "contact_address",
     "contact_problems",
+    "has_phone",
     "is_switched_off",
     "mesh_address",
     "peer_problems",
@@ -72,6 +73,11 @@ def is_switched_off(program: str, answers: Answers) -> bool:
     """Return whether a user's program, by its word in the answers, is one whose subject is switched off."""
     section = answers.phone if program in _PHONES else answers.mail
     return section is not None and not section.enable
+
+
+def has_phone(user: User, answers: Answers) -> bool:
+    """Return whether a program for calls is set up for this user."""
+    return any(file in _PHONES and not is_switched_off(file, answers) for file in user.files)
 
 
 def contact_problems(contact: Contact) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 from pydantic import ValidationError
 
@@ -32,7 +33,7 @@ def card(session: Session, link: str | None) -> ExitCode:
         sys.stdout.write(json.dumps(value) + "\n")
         return ExitCode.OK
     if shown.peer is not None:
-        session.console.text(card_text(Card(shown.address, shown.name, shown.login)))
+        session.console.text(card_text(replace(shown, peer=None)))
         session.console.text(
             f"To call that node: dexsetup peers add LINK   (its peer is {shown.peer.address})"
         )

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from dexrouter.config import ConnectTo
 from dexrouter.crypto.keys import address_of, parse_public_key
+from dexsetup.answers.load import load_answers
 from dexsetup.card import Card, card_link, card_text, read_card
 from dexsetup.commands.card import card
 from dexsetup.commands.session import Flags, Session
 from dexsetup.errors import AnswersError
 from dexsetup.exitcodes import ExitCode
+from dexsetup.invitation import own_card
 from dexsetup.ui.cards import qr_lines
-from step_inputs import ADDRESS, DRAWN, OTHER_KEY, SPARE_KEY
+from step_inputs import ADDRESS, DRAWN, OTHER_KEY, SPARE_KEY, debian
 from tui_rig import debian_host
 
 THEIRS = str(IPv6Address(address_of(parse_public_key(SPARE_KEY))))
@@ -30,6 +32,15 @@ def test_reading_gives_what_was_written(name: str, login: str, password: str, pe
     """Whatever characters the names and passwords have."""
     peer = ConnectTo("192.0.2.1:26041", SPARE_KEY, password, peer_login or None, name or None)
     written = Card(THEIRS, name, login, peer)
+    assert read_card(card_link(written)) == written
+
+
+@pytest.mark.parametrize(("has_mail", "has_calls"), [(True, False), (False, True)])
+def test_a_card_names_only_what_is_set_up(*, has_mail: bool, has_calls: bool) -> None:
+    """In its words and, for who reads it, in its link."""
+    written = Card(THEIRS, "Ann", "ann", has_mail=has_mail, has_calls=has_calls)
+    text = card_text(written)
+    assert ("mail  " in text, "calls  " in text) == (has_mail, has_calls)
     assert read_card(card_link(written)) == written
 
 
@@ -74,12 +85,29 @@ def test_the_text_names_the_password_nowhere_but_in_the_link() -> None:
 
 def test_the_command_prints_this_node_s_card(capsys: pytest.CaptureFixture[str]) -> None:
     """Address, mail, calls and link of the first person of the answers that were applied."""
-    answers = b'schema = 1\n[[user]]\nlogin = "jo"\n'
+    answers = b'schema = 1\n[mail]\n[phone]\n[[user]]\nlogin = "jo"\nfiles = ["baresip"]\n'
     host = debian_host(files={"/etc/cjdroute.conf": DRAWN, "/etc/dexsetup/answers.toml": answers})
     assert card(Session(Flags(), host), None) is ExitCode.OK
     shown = capsys.readouterr().out
     assert f"jo@[IPv6:{ADDRESS}]" in shown
-    assert f"dex:{ADDRESS}?name=Jo%20Doe&user=jo" in shown
+    assert f"sip:jo@[{ADDRESS}]" in shown
+    assert f"dex:{ADDRESS}?name=Jo%20Doe&user=jo\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("sections", "mail", "calls"),
+    [
+        ('[mail]\n[[user]]\nlogin = "jo"\n', True, False),
+        ('[mail]\n[phone]\n[[user]]\nlogin = "jo"\n', True, False),
+        ('[phone]\n[[user]]\nlogin = "jo"\nfiles = ["linphonerc"]\n', False, True),
+        ('[phone]\nenable = false\n[[user]]\nlogin = "jo"\nfiles = ["baresip"]\n', False, False),
+    ],
+)
+def test_this_node_s_card_names_what_was_set_up(sections: str, *, mail: bool, calls: bool) -> None:
+    """Mail with the mail server, calls with a phone of that person."""
+    answers = load_answers(f"schema = 1\n{sections}".encode(), "answers.toml").answers
+    found = own_card(ADDRESS, answers, debian())
+    assert (bool(found.mail), bool(found.sip)) == (mail, calls)
 
 
 def test_the_command_reads_a_friend_s_card(capsys: pytest.CaptureFixture[str]) -> None:

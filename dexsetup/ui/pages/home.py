@@ -10,6 +10,7 @@ from textual.containers import Horizontal
 from textual.widgets import Static
 
 from dexsetup.exposure import Access, Source
+from dexsetup.invitation import own_card
 from dexsetup.plan.events import Checked, Grade
 from dexsetup.ui.glyphs import shortened
 from dexsetup.ui.pages.base import Page, clean_lines
@@ -86,11 +87,10 @@ class HomePage(Page):
     def _who(self) -> str:
         wizard = self.wizard
         lines = [f"address  {wizard.address}"]
-        users = wizard.draft.answers.user
-        login = users[0].login if users else ""
-        if login:
-            lines.append(f"mail     {login}@[IPv6:{wizard.address}]")
-            lines.append(f"calls    sip:{login}@[{wizard.address}]")
+        if wizard.survey is not None:
+            card = own_card(wizard.address, wizard.draft.answers, wizard.survey.facts)
+            ways = (("mail", card.mail), ("calls", card.sip))
+            lines += [f"{way:<8} {place}" for way, place in ways if place]
         lines.append(f"open     {', '.join(self._reachable())}")
         return "\n".join(lines)
 
