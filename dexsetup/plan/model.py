@@ -239,6 +239,8 @@ class PeerEstablished:
     """At least one peer of the router is ESTABLISHED. Not satisfied in time: a warning, exit 6."""
 
     timeout: float
+    is_any_named: bool = True
+    """Whether the configuration names one: if not, the node knows whom it hears, or who calls it."""
 
 
 @dataclass(frozen=True, slots=True)

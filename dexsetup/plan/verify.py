@@ -13,6 +13,7 @@ __all__ = ["look", "timeout_of", "wait_for"]
 _POLL_SECONDS = 0.5
 _GREETING_SECONDS = 5.0
 _PEERS_SHOWN = 3
+_KNOWS_NOBODY = "the node knows nobody yet: dexsetup peers list --public, dexsetup peers add ..."
 
 
 def timeout_of(wanted: Verification) -> float:
@@ -27,8 +28,8 @@ def look(wanted: Verification, host: Host) -> tuple[Grade, str]:
             if host.network.address_is_bound(address):
                 return Grade.OK, f"{address} is on this machine"
             return Grade.FAIL, f"{address} is not on any interface"
-        case PeerEstablished():
-            return _look_at_peers(host)
+        case PeerEstablished(is_any_named=is_any_named):
+            return _look_at_peers(host, is_any_named=is_any_named)
         case TcpGreets(name, port, prefix):
             where = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
             try:
@@ -45,11 +46,11 @@ def look(wanted: Verification, host: Host) -> tuple[Grade, str]:
             return Grade.FAIL, f"{name} is not active{f': {state.detail}' if state.detail else ''}"
 
 
-def _look_at_peers(host: Host) -> tuple[Grade, str]:
+def _look_at_peers(host: Host, *, is_any_named: bool) -> tuple[Grade, str]:
     peers = host.network.peer_states()
     answering = [(address, state) for address, state in peers if state == "ESTABLISHED"]
     if not peers:
-        return Grade.WARN, "the router has no peers yet"
+        return Grade.WARN, "the router has no peers yet" if is_any_named else _KNOWS_NOBODY
     shown = ", ".join(f"{address} {state}" for address, state in (answering or list(peers))[:_PEERS_SHOWN])
     if answering:
         return Grade.OK, f"{len(answering)} of {len(peers)} peers answering: {shown}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dexrouter.config import BeaconMode, EthInterface, RouterConfig, UdpInterface
 from dexsetup.plan.model import AddressBound, PeerEstablished, StepPlan, TcpGreets, Verification
 from dexsetup.steps.base import Inputs
 from dexsetup.steps.node import ReadsConfig, address_of, parsed, planned_config, wanted_node
@@ -10,6 +11,8 @@ __all__ = ["VerifyStep"]
 
 _ADDRESS_SECONDS = 10.0
 _PEER_SECONDS = 30.0
+_NEIGHBOUR_SECONDS = 10.0
+"""Neighbours answer the first beacon of a router that starts."""
 _GREETING_SECONDS = 20.0
 _SMTP_PORT = 25
 
@@ -33,8 +36,8 @@ class VerifyStep(ReadsConfig):
         checks: list[Verification] = [
             AddressBound(each, _ADDRESS_SECONDS) for each in dict.fromkeys((address, served))
         ]
-        if content is not None and is_node_touched and _has_peers(content):
-            checks.append(PeerEstablished(_PEER_SECONDS))
+        if content is not None and is_node_touched:
+            checks.append(_peer_wanted(parsed(content)))
         if is_mail_wanted:
             checks.append(TcpGreets(served, _SMTP_PORT, "220 ", _GREETING_SECONDS))
         return StepPlan(
@@ -42,5 +45,10 @@ class VerifyStep(ReadsConfig):
         )
 
 
-def _has_peers(content: bytes) -> bool:
-    return any(entry.connect_to for entry in parsed(content).udp_interfaces)
+def _peer_wanted(config: RouterConfig) -> PeerEstablished:
+    """Wait for a peer as long as one may answer: not at all if nobody is named or looked for."""
+    interfaces: tuple[UdpInterface | EthInterface, ...] = (*config.udp_interfaces, *config.eth_interfaces)
+    if any(entry.connect_to for entry in interfaces):
+        return PeerEstablished(_PEER_SECONDS)
+    is_looking = any(entry.beacon is not BeaconMode.OFF for entry in interfaces) or bool(config.dns_seeds)
+    return PeerEstablished(_NEIGHBOUR_SECONDS if is_looking else 0.0, is_any_named=False)

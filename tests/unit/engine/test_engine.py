@@ -12,7 +12,7 @@ from dexsetup.exitcodes import ExitCode
 from dexsetup.host.base import Completed, UnitState
 from dexsetup.host.fake import CrashingHost, FakeHost, SimulatedCrash
 from dexsetup.plan.engine import Engine, Options, Outcome
-from dexsetup.plan.events import Asked, Checked, Event, PlanMade, RunDone, StepFailed, StepMark
+from dexsetup.plan.events import Asked, Checked, Event, Grade, PlanMade, RunDone, StepFailed, StepMark
 from dexsetup.plan.journal import list_runs
 from dexsetup.plan.model import (
     AddressBound,
@@ -321,6 +321,20 @@ def test_unaccepted_risk_stops_before_the_first_change() -> None:
     assert host.snapshot() == before
     assert run(host, plan, accepted_risks=frozenset({"mesh-mail"}))[0].code is ExitCode.OK
     assert run(host, plan)[0].code is ExitCode.OK  # nothing to do brings no risk
+
+
+def test_a_node_that_knows_nobody_is_not_done() -> None:
+    """Verify says so and what to do; a neighbour that was heard is enough."""
+    host = FakeHost()
+    plan = plan_of(ManagedFile("/etc/f", b"x"), verifications=(PeerEstablished(0.0, is_any_named=False),))
+    outcome, events = run(host, plan)
+    assert outcome.code is ExitCode.UNSATISFIED
+    (said,) = (event for event in events if isinstance(event, Checked))
+    assert said.grade is Grade.WARN
+    assert said.text.startswith("the node knows nobody yet: ")
+    assert "dexsetup peers add" in said.text
+    host.network.peers = (("192.168.1.9:4000", "ESTABLISHED"),)
+    assert run(host, plan)[0].code is ExitCode.OK
 
 
 def test_a_dry_run_says_which_risk_would_stop_the_run() -> None:

@@ -283,10 +283,12 @@ def test_the_end_to_end_check_looks_at_what_was_set_up() -> None:
     )
 
 
-def test_a_node_without_peers_is_not_asked_for_one() -> None:
-    plan = VerifyStep().plan(inputs(answers(node={}), debian()))
+@pytest.mark.parametrize(("lan_peering", "seconds"), [(True, 10.0), (False, 0.0)])
+def test_a_node_without_peers_is_told_that_it_knows_nobody(*, lan_peering: bool, seconds: float) -> None:
+    """Neighbours get their time to be heard; without them there is nothing to wait for."""
+    plan = VerifyStep().plan(inputs(answers(node={"lan_peering": lan_peering}), debian()))
     assert plan is not None
-    assert plan.verifications == (AddressBound(ADDRESS, 10.0),)
+    assert plan.verifications == (AddressBound(ADDRESS, 10.0), PeerEstablished(seconds, is_any_named=False))
 
 
 def test_nothing_asked_is_nothing_checked() -> None:
