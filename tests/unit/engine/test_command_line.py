@@ -93,6 +93,15 @@ def test_bad_answers_are_told_all_at_once_and_nothing_is_written(tmp_path: Path)
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_missing_password_file_is_told_with_its_line(tmp_path: Path) -> None:
+    """As any other mistake in the file of answers."""
+    answers = tmp_path / "my.toml"
+    answers.write_text('schema = 1\n[[allow]]\nlogin = "ann"\npassword = "file:/nowhere"\n')
+    done = dexsetup("--root", str(tmp_path), "--answers", str(answers), "--dry-run")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{answers}:4: allow[1].password is to come from /nowhere, ")
+
+
 def test_answers_commands() -> None:
     """The sample checks, the schema is JSON, show names origins, and a current file needs no migration."""
     sample = dexsetup("answers", "new")
