@@ -34,9 +34,9 @@ from dexsetup.plan.events import (
     StepStarted,
 )
 from dexsetup.plan.handlers.context import Context, Decision
-from dexsetup.plan.journal import Journal, list_runs, read_run
+from dexsetup.plan.journal import Journal, journal_path, list_runs, read_run
 from dexsetup.plan.model import PeerEstablished, Plan, Resource, StepPlan, Verification
-from dexsetup.plan.places import LOCK, RUNS
+from dexsetup.plan.places import LOCK
 from dexsetup.plan.recover import recover
 from dexsetup.plan.results import Change, Conflict, InSync, Stale, Unavailable
 from dexsetup.plan.state import load_state, save_state
@@ -160,9 +160,12 @@ class Engine:
         return journal
 
     def _free_name(self) -> str:
-        """Return the name of this run, or one behind it: a clock that was set back gives names again."""
+        """Return the name of this run, or one behind it: a clock that was set back gives names again.
+
+        A directory without a journal is that of a run which ended before it began: its name is free.
+        """
         name, number = self.run_name, 1
-        while self.host.stat(f"{RUNS}/{name}") is not None:
+        while self.host.stat(journal_path(name)) is not None:
             number += 1
             name = f"{self.run_name}-{number}"
         return name

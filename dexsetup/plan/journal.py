@@ -27,7 +27,16 @@ from dexsetup.errors import HostError
 from dexsetup.host.base import Host
 from dexsetup.plan.places import RUNS, STATE_DIRECTORY
 
-__all__ = ["ChangeRecord", "Journal", "RunRecord", "list_runs", "new_run_name", "read_run", "utc"]
+__all__ = [
+    "ChangeRecord",
+    "Journal",
+    "RunRecord",
+    "journal_path",
+    "list_runs",
+    "new_run_name",
+    "read_run",
+    "utc",
+]
 
 _ABOVE = (("/var", 0o755), ("/var/lib", 0o755))
 """There on every machine; an image in the making may lack them."""
@@ -37,6 +46,11 @@ _RUN_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{2}(-\d+)?\Z")
 def utc(wall_clock: float) -> str:
     """Return a time as it stands in files: UTC, ISO 8601, whole seconds."""
     return datetime.fromtimestamp(wall_clock, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def journal_path(run: str) -> str:
+    """Return where the journal of a run is."""
+    return f"{RUNS}/{run}/journal.jsonl"
 
 
 def new_run_name(wall_clock: float) -> str:
@@ -145,7 +159,7 @@ class Journal:
         line = json.dumps(record, ensure_ascii=True, separators=(",", ":"))
         lead = "\n" if self._may_be_torn else ""
         self._may_be_torn = True
-        self.host.append(f"{self.directory}/journal.jsonl", f"{lead}{line}\n".encode())
+        self.host.append(journal_path(self.run), f"{lead}{line}\n".encode())
         self._may_be_torn = False
 
 
@@ -153,7 +167,7 @@ def read_run(host: Host, run: str) -> RunRecord | None:
     """Read the journal of a run; None if there is none. Lines that make no sense are passed over."""
     if _RUN_NAME.match(run) is None:
         return None
-    content = host.read(f"{RUNS}/{run}/journal.jsonl")
+    content = host.read(journal_path(run))
     if content is None:
         return None
     found = RunRecord(run)
