@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dexrouter.crypto.keys import key_pair_from_private, public_key_text
 from dexsetup.answers.model import Answers
+from dexsetup.answers.sense import has_phone
 from dexsetup.plan.model import ManagedFile, Risk, StepPlan
 from dexsetup.steps.base import Inputs
 from dexsetup.steps.mail import mail_literal
@@ -75,6 +76,6 @@ def _services(answers: Answers, address: str) -> tuple[dict[str, str], ...]:
     for user in answers.user:
         if mail:
             found.append({"name": "mail", "uri": f"mailto:{user.login}@{mail_literal(address)}"})
-        if phone:
+        if phone and has_phone(user, answers):
             found.append({"name": "calls", "uri": f"sip:{user.login}@[{address}]"})
     return tuple(found)

@@ -28,7 +28,8 @@ def test_who_did_not_ask_is_not_published() -> None:
 
 
 def test_name_contact_and_services_are_those_of_the_answers() -> None:
-    content = told(nodeinfo={"name": 'Carol "C"'}, mail={}, phone={}, user=({"login": "carol"},))
+    carol = {"login": "carol", "files": ("linphonerc",)}
+    content = told(nodeinfo={"name": 'Carol "C"'}, mail={}, phone={}, user=(carol,))
     assert content["contact"] == {"name": 'Carol "C"', "email": f"carol@[IPv6:{ADDRESS}]"}
     assert [service["uri"] for service in content["services"]] == [
         f"mailto:carol@[IPv6:{ADDRESS}]",
@@ -39,8 +40,10 @@ def test_name_contact_and_services_are_those_of_the_answers() -> None:
 
 
 def test_what_is_not_set_up_is_not_named() -> None:
+    """Nor calls, for whom no phone program is."""
     content = told(nodeinfo={}, user=({"login": "carol"},))
     assert (content["contact"], content["services"]) == ({}, [])
+    assert told(nodeinfo={}, phone={}, user=({"login": "carol", "files": ()},))["services"] == []
     assert told(nodeinfo={"contact": "x@example.net"})["contact"] == {"email": "x@example.net"}
 
 
