@@ -9,7 +9,7 @@ NOW = 1000.0
 
 
 def test_a_peer_that_is_back_is_watched_as_closely_as_before() -> None:
-    """The pings of one that was away for long are eight seconds apart; it must not be silent again for so long."""
+    """Pings of one that was away for long are eight seconds apart; those of one that is back are not."""
     node = make_node()
     remote = RemotePeer(node, 7)
     remote.establish(NOW)
