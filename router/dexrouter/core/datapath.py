@@ -23,7 +23,17 @@ from typing import Final
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.lone import LonePath
 from dexrouter.core.outputs import Buffer, ToTun
-from dexrouter.core.packets import HEAD_ROOM, Packets, Spans, alike, fields
+from dexrouter.core.packets import (
+    CONTENT_AT,
+    DATA_AT,
+    FRAME_AT,
+    HEAD_ROOM,
+    SESSION_AT,
+    Packets,
+    Spans,
+    alike,
+    fields,
+)
 from dexrouter.core.session import Session
 from dexrouter.core.switch import ROUTER
 from dexrouter.crypto.cryptoauth import CryptoError
@@ -36,18 +46,12 @@ from dexrouter.wire.session_frame import MAX_NEXT_HEADER, data_header
 
 __all__ = ["DataPath"]
 
-_FRAME_AT: Final = 20
-"""Of a datagram: where the switch frame begins, behind the link's nonce and tag."""
 _BODY_AT: Final = 32
-_SESSION_AT: Final = 36
-"""Where the session's nonce is, behind the handle."""
-_DATA_AT: Final = 56
-_CONTENT_AT: Final = 60
 _PATH: Final = Struct(">Q")
 _WORD: Final = Struct(">I")
-_FRAME_HEAD: Final = Struct(f"{_FRAME_AT}x{_SESSION_AT - _FRAME_AT}s").unpack_from
+_FRAME_HEAD: Final = Struct(f"{FRAME_AT}x{SESSION_AT - FRAME_AT}s").unpack_from
 """Of a datagram: switch header and handle."""
-_CONTENT_TYPE: Final = Struct(f">{_CONTENT_AT - 2}xH").unpack_from
+_CONTENT_TYPE: Final = Struct(f">{CONTENT_AT - 2}xH").unpack_from
 _IPV6_HEAD: Final = Struct(">B5xBx32s").unpack_from
 """Version with half of the traffic class, next header, both addresses."""
 
@@ -93,20 +97,20 @@ class DataPath(LonePath):
         """Divide frames from one peer into runs with the same header, handle included."""
         if not spans.sizes:
             return
-        heads = fields(packets, spans, _FRAME_HEAD, _SESSION_AT)
+        heads = fields(packets, spans, _FRAME_HEAD, SESSION_AT)
         for first, last in alike(heads):
             run, head = spans.part(first, last), heads[first]
             if head is not None:
                 self._forward_run(packets, run, head[0], source, now)
                 continue
             for start, end in run:
-                self._forward(bytes(packets.view[start + _FRAME_AT : end]), source, now)
+                self._forward(bytes(packets.view[start + FRAME_AT : end]), source, now)
 
     def _forward_run(self, packets: Packets, run: Spans, head: bytes, source: int, now: float) -> None:
         decided = self.switch.header_for_run(head, source)
         if decided is None:
             for start, end in run:
-                self._forward(bytes(packets.view[start + _FRAME_AT : end]), source, now)
+                self._forward(bytes(packets.view[start + FRAME_AT : end]), source, now)
             return
         slot, header = decided
         if slot == ROUTER:
@@ -114,7 +118,7 @@ class DataPath(LonePath):
             return
         buffer = packets.buffer
         for start in run.starts:
-            buffer[start + _FRAME_AT : start + _BODY_AT] = header
+            buffer[start + FRAME_AT : start + _BODY_AT] = header
         self.peering.send_run(self.peering.by_slot[slot], packets, run, 0, now)
 
     def _open_run(self, packets: Packets, run: Spans, header: bytes, handle: int, now: float) -> None:
@@ -126,7 +130,7 @@ class DataPath(LonePath):
             refused: CryptoError | None = CryptoError.NO_SESSION
             if session is not None and handle != CONTROL_WORD:
                 first = number
-                number, refused = session.crypto.open_run(packets, run, first, _SESSION_AT, now)
+                number, refused = session.crypto.open_run(packets, run, first, SESSION_AT, now)
                 if number > first:
                     self._deliver_run(session, path, packets, run.part(first, number), now)
             if refused is None:
@@ -139,10 +143,10 @@ class DataPath(LonePath):
             number += 1
 
     def _deliver_run(self, session: Session, path: int, packets: Packets, run: Spans, now: float) -> None:
-        self.sessions.heard(session, path, sum(run.sizes) - len(run.sizes) * _DATA_AT, now)
+        self.sessions.heard(session, path, sum(run.sizes) - len(run.sizes) * DATA_AT, now)
         buffer, view = packets.buffer, packets.view
         deliver = self._packets_for_host().extend
-        kinds = fields(packets, run, _CONTENT_TYPE, _CONTENT_AT)
+        kinds = fields(packets, run, _CONTENT_TYPE, CONTENT_AT)
         for first, last in alike(kinds):
             kind, some = kinds[first], run.part(first, last)
             if kind is None:
@@ -151,15 +155,15 @@ class DataPath(LonePath):
             content_type: int = kind[0]
             if content_type > MAX_NEXT_HEADER or content_type in self.handlers.types:
                 for start, end in some:
-                    self._deliver(session, content_type, bytes(view[start + _CONTENT_AT : end]), path, now)
+                    self._deliver(session, content_type, bytes(view[start + CONTENT_AT : end]), path, now)
                 continue
             # The IPv6 header has the room of all that stood between the link's header and the content.
             for at, end in alike(some.sizes):
                 size, starts = some.sizes[at], some.starts[at:end]
-                header = header_for(session.address, self.own.address, content_type, size - _CONTENT_AT)
+                header = header_for(session.address, self.own.address, content_type, size - CONTENT_AT)
                 for start in starts:
-                    buffer[start + _FRAME_AT : start + _CONTENT_AT] = header
-                deliver([view[start + _FRAME_AT : start + size] for start in starts])
+                    buffer[start + FRAME_AT : start + CONTENT_AT] = header
+                deliver([view[start + FRAME_AT : start + size] for start in starts])
 
     def _packets_for_host(self) -> list[Buffer]:
         outputs = self.peering.outputs

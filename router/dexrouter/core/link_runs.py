@@ -105,9 +105,7 @@ class LinkRuns(ABC):
                 self.send(peer, bytes(view[start + frame_at : end]), now)
             return
         size = sum(run.sizes) - len(run.sizes) * (offset + DATA_OVERHEAD)
-        if now >= peer.bandwidth_out.until:
-            peer.bandwidth_out.turn(peer.bytes_out, now)
-        peer.bytes_out += size
+        peer.count_out(size, now)
         if len(run.sizes) == 1:
             start = run.starts[0]
             self._parts_for(peer).append(view[start + offset : start + run.sizes[0]])
@@ -134,10 +132,7 @@ class LinkRuns(ABC):
     def _count_in(self, peer: Peer, count: int, size: int, now: float) -> None:
         if not count:
             return
-        if now >= peer.bandwidth_in.until:
-            peer.bandwidth_in.turn(peer.bytes_in, now)
-        peer.bytes_in += size
-        peer.packets_in += count
+        peer.count_in(count, size, now)
         peer.last_message = now
 
     def transmit(self, peer: Peer, datagram: Buffer) -> None:

@@ -20,7 +20,7 @@ from typing import Final
 from dexrouter.core.handlers import Handlers
 from dexrouter.core.links import LinkAddress
 from dexrouter.core.outputs import Buffer
-from dexrouter.core.packets import HEAD_ROOM, Packets, Spans
+from dexrouter.core.packets import CONTENT_AT, DATA_AT, FRAME_AT, HEAD_ROOM, SESSION_AT, Packets, Spans
 from dexrouter.core.peer import Peer, PeerState
 from dexrouter.core.peering import Peering
 from dexrouter.core.session import Session
@@ -37,11 +37,6 @@ Onward = tuple[Peer, Buffer]
 """A datagram, and the peer that it is for."""
 
 _ESTABLISHED: Final = PeerState.ESTABLISHED
-_FRAME_AT: Final = 20
-_SESSION_AT: Final = 36
-_CONTENT_AT: Final = 60
-_DATA_AT: Final = 56
-"""Of a datagram: the switch frame, the session's nonce, the content, the data header in front of it."""
 _VERSION: Final = 6
 _NOTHING: Final = b""
 _PATH: Final = Struct(">Q").unpack_from
@@ -106,31 +101,31 @@ class LonePath(ABC):
             return self._is_settled(now)
         if now >= peer.bandwidth_in.until:
             peer.bandwidth_in.turn(peer.bytes_in, now)
-        peer.bytes_in += size - _FRAME_AT
+        peer.bytes_in += size - FRAME_AT
         peer.packets_in += 1
         peer.last_message = now
-        if size < _CONTENT_AT:
+        if size < CONTENT_AT:
             self._forward_runs(packets, spans, peer.slot, now)
             return self._is_settled(now)
-        head, handle = _FRAME_HEAD(packets.buffer, start + _FRAME_AT)
+        head, handle = _FRAME_HEAD(packets.buffer, start + FRAME_AT)
         decided = self.switch.decided.get((head, peer.slot))
         if decided is None:
             self._forward_runs(packets, spans, peer.slot, now)
             return self._is_settled(now)
         slot, header = decided
         if slot != ROUTER:
-            at = start + _FRAME_AT
+            at = start + FRAME_AT
             packets.buffer[at : at + len(header)] = header
             return self._seal_for(self.peering.by_slot[slot], packets, 0, now)
         session = self.sessions.by_handle.get(handle)
         if session is None or not session.crypto.open_lone(
-            packets, start + _SESSION_AT, size - _SESSION_AT, now
+            packets, start + SESSION_AT, size - SESSION_AT, now
         ):
             self._forward_runs(packets, spans, peer.slot, now)
             return self._is_settled(now)
         path = reverse64(_PATH(header)[0])
         best = session.paths.best
-        content_type: int = _CONTENT_TYPE(packets.buffer, start + _CONTENT_AT - 2)[0]
+        content_type: int = _CONTENT_TYPE(packets.buffer, start + CONTENT_AT - 2)[0]
         if (
             content_type > MAX_NEXT_HEADER
             or content_type in self.handlers.types
@@ -142,11 +137,11 @@ class LonePath(ABC):
             self._deliver_run(session, path, packets, spans, now)
             return self._is_settled(now)
         best.validated = now
-        session.bytes_in += size - _DATA_AT
+        session.bytes_in += size - DATA_AT
         session.last_heard = now
         session.unanswered_since = 0.0
-        at = start + _FRAME_AT
-        length = size - _CONTENT_AT
+        at = start + FRAME_AT
+        length = size - CONTENT_AT
         ends = session.address, self.own.address
         write_header(packets.buffer, at, VERSION_CLASS_FLOW, length, content_type, HOP_LIMIT, *ends)
         return packets.view[at : start + size]
@@ -202,5 +197,5 @@ class LonePath(ABC):
             return self._is_settled(now)
         if now >= peer.bandwidth_out.until:
             peer.bandwidth_out.turn(peer.bytes_out, now)
-        peer.bytes_out += size - _FRAME_AT
+        peer.bytes_out += size - FRAME_AT
         return peer, packets.view[start : start + size]

@@ -380,20 +380,3 @@ class Node(DataPath, Settling):
     @staticmethod
     def _control_frame(path: int, body: bytes, *, suppress_errors: bool = False) -> bytes:
         return origin_header(path, suppress_errors=suppress_errors) + _CONTROL_PREFIX + body
-
-    def _send_ping(
-        self,
-        path: int,
-        purpose: PingPurpose,
-        now: float,
-        *,
-        timeout: float,
-        data: bytes = b"",
-        kind: PingKind = PingKind.PING,
-        ticket: int = 0,
-    ) -> bool:
-        body = self.control.ping(path, purpose, now, timeout=timeout, data=data, kind=kind, ticket=ticket)
-        if body is None:
-            return False
-        self._send_control(path, body, now)
-        return True

@@ -23,9 +23,28 @@ from typing import Any, Final
 from dexrouter.crypto.primitives import pointer
 from dexrouter.crypto.spans import Spans
 
-__all__ = ["HEAD_ROOM", "Packets", "Spans", "alike", "copied", "fields"]
+__all__ = [
+    "CONTENT_AT",
+    "DATA_AT",
+    "FRAME_AT",
+    "HEAD_ROOM",
+    "SESSION_AT",
+    "Packets",
+    "Spans",
+    "alike",
+    "copied",
+    "fields",
+]
 
 HEAD_ROOM: Final = 20
+
+FRAME_AT: Final = 20
+"""Of a datagram: where the switch frame begins, behind the link's nonce and tag."""
+SESSION_AT: Final = 36
+"""Where the session's nonce is, behind the handle."""
+DATA_AT: Final = 56
+"""Where the data header is, behind the session's tag."""
+CONTENT_AT: Final = 60
 
 _MOST_KNOWN: Final = 256
 """Bound on lists of pointers; all are forgotten then."""

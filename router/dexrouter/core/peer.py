@@ -159,6 +159,19 @@ class Peer:
             and self.version >= OLDEST_COMPATIBLE_VERSION
         )
 
+    def count_in(self, packets: int, size: int, now: float) -> None:
+        """Count what has come from it: switch frames, and their bytes together."""
+        if now >= self.bandwidth_in.until:
+            self.bandwidth_in.turn(self.bytes_in, now)
+        self.bytes_in += size
+        self.packets_in += packets
+
+    def count_out(self, size: int, now: float) -> None:
+        """Count bytes of switch frames that go to it."""
+        if now >= self.bandwidth_out.until:
+            self.bandwidth_out.turn(self.bytes_out, now)
+        self.bytes_out += size
+
     def begin_anew(self) -> None:
         """Drop the session: the next packet is a hello, with the password that its last beacon told."""
         self.session.reset()

@@ -174,9 +174,7 @@ class Peering(LinkRuns):
                 self.drops["link.more_than_a_stranger_sent"] += 1
                 return
             peer.allowance -= size + HANDSHAKE_SIZE
-        if now >= peer.bandwidth_out.until:
-            peer.bandwidth_out.turn(peer.bytes_out, now)
-        peer.bytes_out += size
+        peer.count_out(size, now)
         packet = session.seal(frame, now)
         self._parts_for(peer).append(packet)
 
@@ -349,10 +347,7 @@ class Peering(LinkRuns):
     def _received(self, peer: Peer, frame: bytes, now: float) -> Received | None:
         """Count an authentic frame, move the state, and hold back what an unfinished session may not say."""
         size = len(frame)
-        if now >= peer.bandwidth_in.until:
-            peer.bandwidth_in.turn(peer.bytes_in, now)
-        peer.bytes_in += size
-        peer.packets_in += 1
+        peer.count_in(1, size, now)
         if peer.session.is_established:
             peer.last_message = now
             if peer.is_silent:

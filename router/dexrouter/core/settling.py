@@ -84,7 +84,8 @@ class Settling(ABC):
     def _send_control(self, path: int, body: bytes, now: float, *, suppress_errors: bool = False) -> None:
         """Send a control frame."""
 
-    @abstractmethod
+    # -- what follows
+
     def _send_ping(
         self,
         path: int,
@@ -97,8 +98,11 @@ class Settling(ABC):
         ticket: int = 0,
     ) -> bool:
         """Send a ping. False: too many are on their way."""
-
-    # -- what follows
+        body = self.control.ping(path, purpose, now, timeout=timeout, data=data, kind=kind, ticket=ticket)
+        if body is None:
+            return False
+        self._send_control(path, body, now)
+        return True
 
     def _settle(self, now: float) -> None:
         """Carry events between the layers until all of them are quiet."""
