@@ -202,6 +202,15 @@ def mutations_of_a_run(machine: Machine, place: Path) -> int:
     return counting.mutations
 
 
+def mutations_of_an_undo(machine: Machine, directory: Path) -> int:
+    """Count the mutations that undoing a whole run takes."""
+    host, source = machine(directory)
+    engine(host, source).run()
+    counting = CrashingHost(host)
+    undo(counting.as_host())
+    return counting.mutations
+
+
 def crash(host: Host, source: str, *, at: int, after: bool) -> str:
     crashing = CrashingHost(host, at=at, after=after)
     with pytest.raises(SimulatedCrash):
@@ -254,11 +263,7 @@ def test_crash_anywhere_then_resume_then_undo(machine: Machine, tmp_path: Path) 
 @MACHINES
 def test_crash_anywhere_in_undo_then_undo_again(machine: Machine, tmp_path: Path) -> None:
     """A crash in the middle of undo is mended by undoing again."""
-    host, source = machine(tmp_path / "count")
-    engine(host, source).run()
-    counting = CrashingHost(host)
-    undo(counting.as_host())
-    for at in range(1, counting.mutations + 1, STEPS[machine]):
+    for at in range(1, mutations_of_an_undo(machine, tmp_path / "count") + 1, STEPS[machine]):
         host, source = machine(tmp_path / f"{at}")
         before = snapshot(host)
         engine(host, source).run()
@@ -315,11 +320,7 @@ def test_undo_on_a_full_disk_says_what_remains_and_can_be_done_again(
     machine: Machine, tmp_path: Path
 ) -> None:
     """Also when not even the journal can be written."""
-    host, source = machine(tmp_path / "count")
-    engine(host, source).run()
-    counting = CrashingHost(host)
-    undo(counting.as_host())
-    for at in range(1, counting.mutations + 1, STEPS[machine]):
+    for at in range(1, mutations_of_an_undo(machine, tmp_path / "count") + 1, STEPS[machine]):
         host, source = machine(tmp_path / f"{at}")
         before = snapshot(host)
         engine(host, source).run()
